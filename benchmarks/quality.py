@@ -251,10 +251,10 @@ def table(judged: Sequence[Judged]) -> str:
     """Markdown: a line per set, and the geometric mean of the ratios of each kind of data."""
     lines = [f"| {' | '.join(_COLUMNS)} |", f"|{' --- |' * len(_COLUMNS)}"]
     lines += [f"| {' | '.join(_cells(each))} |" for each in judged]
-    for kind in dict.fromkeys(each.chosen.kind for each in judged):
-        ratios = [each.ratio for each in judged if each.chosen.kind == kind]
+    for group in dict.fromkeys(each.chosen.group for each in judged):
+        ratios = [each.ratio for each in judged if each.chosen.group == group]
         mean = math.exp(np.mean(np.log(ratios)))
-        lines.append(f"| **{kind}** | | | | geometric mean | **{mean:.3f}** | | |")
+        lines.append(f"| **{group}** | | | | geometric mean | **{mean:.3f}** | | |")
     return "\n".join(lines) + "\n"
 
 

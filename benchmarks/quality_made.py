@@ -62,6 +62,70 @@ def growing(folder: pathlib.Path) -> pathlib.Path:
     return _written(pd.DataFrame({"month": months, "visits": values.round(2)}), folder)
 
 
+def walk(folder: pathlib.Path) -> pathlib.Path:
+    """Two years of days that go anywhere."""
+    random = np.random.default_rng(21)
+    return _series(100 + np.cumsum(random.normal(0, 1, 730)), "D", folder)
+
+
+def swings(folder: pathlib.Path) -> pathlib.Path:
+    """Two years of days that swing around a level: an autoregression of two steps."""
+    noise = np.random.default_rng(22).normal(0, 1, 730)
+    values = np.zeros(730)
+    for day in range(2, 730):
+        values[day] = 1.1 * values[day - 1] - 0.4 * values[day - 2] + noise[day]
+    return _series(20 + values, "D", folder)
+
+
+def seldom(folder: pathlib.Path) -> pathlib.Path:
+    """Two years of days, on seven of ten of which nothing is sold."""
+    random = np.random.default_rng(23)
+    return _series((random.random(730) < 0.3) * random.poisson(4, 730), "D", folder)
+
+
+def steps(folder: pathlib.Path) -> pathlib.Path:
+    """Two years of days at levels that last for two months or so."""
+    random = np.random.default_rng(24)
+    levels = np.cumsum((random.random(730) < 0.015) * random.normal(0, 8, 730))
+    return _series(60 + levels + random.normal(0, 1, 730), "D", folder)
+
+
+def months(folder: pathlib.Path) -> pathlib.Path:
+    """Thirty years of months: a straight line, a season and noise."""
+    random = np.random.default_rng(25)
+    season, time = random.normal(0, 1, 12), np.arange(360)
+    values = 50 + 0.05 * time + 2 * season[time % 12] + random.normal(0, 1, 360)
+    return _series(values, "MS", folder)
+
+
+def quarters(folder: pathlib.Path) -> pathlib.Path:
+    """Thirty years of quarters whose level drifts."""
+    random = np.random.default_rng(26)
+    season, time = random.normal(0, 1, 4), np.arange(120)
+    level = 40 + np.cumsum(random.normal(0.1, 0.5, 120))
+    return _series(level + 3 * season[time % 4] + random.normal(0, 1, 120), "QS", folder)
+
+
+def few(folder: pathlib.Path) -> pathlib.Path:
+    """Six years of months: a straight line, a season and noise."""
+    random, time = np.random.default_rng(27), np.arange(72)
+    values = 30 + 0.2 * time + 5 * np.sin(time * np.pi / 6) + random.normal(0, 1.5, 72)
+    return _series(values, "MS", folder)
+
+
+def counts(folder: pathlib.Path) -> pathlib.Path:
+    """Two years of days: counts by weekday, of a level that wanders."""
+    random, time = np.random.default_rng(28), np.arange(730)
+    week = random.normal(0, 0.6, 7)[time % 7]
+    means = np.exp(2 + week + np.cumsum(random.normal(0, 0.02, 730)))
+    return _series(random.poisson(means), "D", folder)
+
+
+def _series(values: np.ndarray, step: str, folder: pathlib.Path) -> pathlib.Path:
+    times = pd.date_range("1990-01-01", periods=len(values), freq=step)
+    return _written(pd.DataFrame({"time": times, "value": values.round(3)}), folder)
+
+
 def _written(frame: pd.DataFrame, folder: pathlib.Path) -> pathlib.Path:
     folder.mkdir(parents=True, exist_ok=True)
     frame.to_csv(folder / "data.csv", index=False)

@@ -17,6 +17,7 @@ class QualitySet:
         settings: the arguments of `--set`, only what a person has to say of the data.
         made: the name of a function of `benchmarks.quality_made` that writes the data.
         counts: whether an error is a wrong class rather than a number.
+        kept_back: whether nothing was settled by it.
     """
 
     name: str
@@ -25,6 +26,12 @@ class QualitySet:
     settings: tuple[str, ...] = ()
     made: str = ""
     counts: bool = False
+    kept_back: bool = False
+
+    @property
+    def group(self) -> str:
+        """The sets that it is summed up with."""
+        return f"{self.kind}, kept back" if self.kept_back else self.kind
 
     @property
     def recipe(self) -> str:
@@ -63,6 +70,14 @@ SETS: tuple[QualitySet, ...] = (
     QualitySet("sunspots", "series", "sunspots"),
     QualitySet("sales by weekday, made", "series", made="weekly"),
     QualitySet("growing season, made", "series", made="growing"),
+    QualitySet("random walk, made", "series", made="walk", kept_back=True),
+    QualitySet("autoregression, made", "series", made="swings", kept_back=True),
+    QualitySet("seldom sold, made", "series", made="seldom", kept_back=True),
+    QualitySet("steps, made", "series", made="steps", kept_back=True),
+    QualitySet("months, made", "series", made="months", kept_back=True),
+    QualitySet("quarters, made", "series", made="quarters", kept_back=True),
+    QualitySet("six years of months, made", "series", made="few", kept_back=True),
+    QualitySet("counts by weekday, made", "series", made="counts", kept_back=True),
     QualitySet("cats and dogs", "image", "cats_vs_dogs/training_set", counts=True),
     QualitySet("signs of a hand", "image", "sign_language_digits/Dataset", counts=True),
     QualitySet("shakespeare", "language", "tiny_shakespeare/input.txt"),

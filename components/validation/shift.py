@@ -24,7 +24,7 @@ from millrace.components.statistics.reading import (
 _DEVIATIONS = 0.3  # between means, in standard deviations of both splits together
 _SHARE = 0.1  # between shares
 _SIGMAS = 6.0  # 2e-9 by chance, of each thing that is compared
-_EXPECTED = 5.0  # records with a value in the smaller split, from which its share is nearly normal
+_EXPECTED = 5.0  # records with a value in the smaller split, from which it is nearly normal
 _NAMED = 3
 
 
@@ -99,12 +99,25 @@ def _shares(
     share, learnt = here[0] / here[1], there[0] / there[1]
     together = (here[0] + there[0]) / (here[1] + there[1])
     rarer = min(together, 1.0 - together)
-    if abs(share - learnt) < _SHARE or rarer * min(here[1], there[1]) < _EXPECTED:
+    if abs(share - learnt) < _SHARE:
         return
-    chance = math.sqrt(together * (1.0 - together) * (1.0 / here[1] + 1.0 / there[1]))
-    sigmas = abs(share - learnt) / chance
+    if rarer * min(here[1], there[1]) < _EXPECTED:
+        sigmas = _exact_sigmas(here, there)
+    else:
+        chance = math.sqrt(together * (1.0 - together) * (1.0 / here[1] + 1.0 / there[1]))
+        sigmas = abs(share - learnt) / chance
     if sigmas >= _SIGMAS:
         yield Shift(name, how.format(f"{share:.0%}", f"{learnt:.0%}"), sigmas)
+
+
+def _exact_sigmas(here: tuple[float, float], there: tuple[float, float]) -> float:
+    """How far a share lies off by Fisher's exact test, in a normal distribution's deviations."""
+    from scipy import stats  # takes half a second
+
+    (found, rows), (others, learnt) = ((round(each) for each in split) for split in (here, there))
+    drawn = stats.hypergeom(rows + learnt, found + others, rows)
+    by_chance = min(drawn.sf(found - 1), drawn.cdf(found))
+    return float(stats.norm.isf(by_chance)) if by_chance else math.inf
 
 
 def _means(name: str, ours: FeatureStats, theirs: FeatureStats) -> Iterator[Shift]:

@@ -24,8 +24,8 @@ def test_errors_of_other_rows_have_no_interval():
     assert all(map(math.isnan, difference(np.zeros(3), np.zeros(4))))
 
 
-def judged(kind, ours, theirs, *, counts=False):
-    chosen = QualitySet(f"set of {kind}", kind, counts=counts)
+def judged(kind, ours, theirs, *, counts=False, kept_back=False):
+    chosen = QualitySet(f"set of {kind}", kind, counts=counts, kept_back=kept_back)
     errors = np.array(ours, np.float64)
     return Judged(chosen, Ours(errors, 3.0, ""), None, {"worse": 9.0, "simple": theirs}, (-1, 1))
 
@@ -42,6 +42,12 @@ def test_of_wrong_answers_half_a_row_more_counts_so_that_none_can_be_compared_wi
 def test_the_table_ends_with_a_geometric_mean_for_each_kind():
     text = table([judged("series", [1.0], 4.0), judged("series", [4.0], 1.0)])
     assert "| **series** | | | | geometric mean | **1.000** | | |" in text
+
+
+def test_sets_that_were_kept_back_are_summed_up_apart():
+    text = table([judged("series", [1.0], 4.0), judged("series", [8.0], 4.0, kept_back=True)])
+    assert "| **series** | | | | geometric mean | **0.250** | | |" in text
+    assert "| **series, kept back** | | | | geometric mean | **2.000** | | |" in text
 
 
 def test_letters_that_always_follow_cost_little_and_new_ones_much():

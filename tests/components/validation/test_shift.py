@@ -64,6 +64,14 @@ def test_rows_drawn_from_the_same_are_never_told():
 
 
 @pytest.mark.parametrize(
+    ("lost", "found"), [(10, {}), (11, {"a": "of 22% is missing, of train 0%"})]
+)
+def test_what_train_never_lacks_is_told_of_few_rows_by_the_exact_chance(lost, found):
+    here = [None] * lost + [1.0] * (50 - lost)
+    assert told({"a": here}, {"a": [1.0] * 284}) == found
+
+
+@pytest.mark.parametrize(
     ("mean", "found"), [(0.29, {}), (0.31, {"a": "has the mean 0.31, in train 0"})]
 )
 def test_what_is_no_chance_but_small_is_not_told(mean, found):
