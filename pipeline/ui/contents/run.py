@@ -364,7 +364,11 @@ def settings_of(
         unset = _wired(run.arguments["command"], run.root, as_set=False)
         defaults = {each.option: text_of(each) for each in options.of_dag(unset)} if unset else {}
         chosen = command.settings if command else {}
-        groups = _grouped(_setting(each, used, defaults, chosen) for each in options.of_dag(dag))
+        groups = _grouped(
+            _setting(each, used, defaults, chosen)
+            for each in options.of_dag(dag)
+            if each.option in chosen or not each.option.endswith(_HELD)
+        )
     changed = sum(row["is_changed"] for group in groups for row in group["rows"])
     return {
         "groups": groups,
@@ -396,9 +400,7 @@ def _setting(
         "default": default if is_other else None,
         "type": options.describe(each.annotation),
         "meaning": each.meaning,
-        "is_changed": each.option in chosen
-        if default is None or each.option.endswith(_HELD)
-        else is_other,
+        "is_changed": each.option in chosen if default is None else is_other,
     }
 
 
@@ -413,7 +415,8 @@ def _used(each: Settable, used: Mapping[str, Mapping[str, Any]]) -> str:
     return text_of(each) if found is _NOTHING or step not in used else settings.as_text(found)
 
 
-_HELD = ".model.held"  # names the other options that were set: not one more of them
+# Filled in from the other options that were set, which are marked: shown where a person sets it.
+_HELD = ".model.held"
 _NOTHING = object()
 
 

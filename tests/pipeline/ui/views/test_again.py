@@ -56,6 +56,19 @@ def test_each_option_has_a_field_of_its_type_with_what_the_run_had(pages):
     assert "passes over the train split" in text
 
 
+@pytest.mark.parametrize(
+    ("held", "value"), [("", None), (" --set trainer.model.held=batch_size", "batch_size")]
+)
+def test_what_follows_from_other_options_is_a_field_only_if_it_was_set(toy, pages, held, value):
+    with toy.store.session() as session:
+        run = session.get_one(RunRecord, "r1")
+        command = f"millrace run digits --set trainer.model=auto{held}"
+        run.arguments = {**run.arguments, "command": command}
+    rows = _rows(pages)
+    assert rows["trainer.model.averaged"]["value"] == "3"
+    assert rows.get("trainer.model.held", {}).get("value") == value
+
+
 def test_only_what_was_changed_goes_into_the_command(toy, pages, started):
     fields = {f"set:{place}": row["value"] for place, row in _rows(pages).items()}
     fields |= {"set:trainer.batch_size": "64"}
