@@ -276,7 +276,25 @@ class Analysis(Artifact):
 
 
 class Plots(Artifact):
-    """PNG files to look at."""
+    """PNG files to look at; `captions.json` may say what each shows."""
+
+    def write_captions(self, captions: Mapping[str, str]) -> Self:
+        """Say what the files show, by their names; returns the artifact."""
+        (self.path / "captions.json").write_text(json.dumps(captions, indent=1))
+        return self
+
+    @property
+    def captions(self) -> dict[str, str]:
+        """What each file shows, as far as that was said.
+
+        Raises:
+            DataError: `captions.json` is damaged.
+        """
+        file = self.path / "captions.json"
+        if not file.exists():
+            return {}
+        found = json_files.read_object(file)
+        return {name: str(text) for name, text in found.items()}
 
     @property
     def files(self) -> list[Path]:

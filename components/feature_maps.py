@@ -30,6 +30,8 @@ def feature_maps(
 ) -> Plots:
     """Draw what each layer makes of a few pictures: one file per layer, one row per picture.
 
+    A row begins with the average of the layer's maps; `captions.json` says what each file shows.
+
     Args:
         model: an image model.
         examples: transformed records.
@@ -69,11 +71,13 @@ def feature_maps(
     wanted = layers or drawing.spread_evenly(drawing.names_with_maps(network), at_most)
     shown = np.concatenate(list(pixels), axis=1)
     drawing.write_picture(shown[..., 0] if spec.channels == 1 else shown, out / "00-pictures.png")
+    captions = {"00-pictures.png": "The pictures, as the network takes them"}
     for number, found in enumerate(drawing.layer_maps(network, pixels, wanted), start=1):
         file = out / drawing.file_name(number, found.layer)
         drawing.write_picture(drawing.grid(found.values, maps), file)
+        captions[file.name] = drawing.caption(found, maps)
     logger.info("%d pictures through %d layers", len(rows), len(wanted))
-    return Plots(out)
+    return Plots(out).write_captions(captions)
 
 
 def _pixels(examples: Examples, split: str, column: LayoutColumn) -> Iterator[bytes]:

@@ -57,17 +57,35 @@ def spread_evenly(names: Sequence[str], at_most: int) -> list[str]:
     return [names[place] for place in places]
 
 
+def caption(found: Maps, at_most: int) -> str:
+    """What `grid` shows of a layer, in words."""
+    _, height, width, count = found.values.shape
+    size = f"{height} by {width}"
+    if count == 1:
+        return f"{found.layer}: its map of {size}, a row for each picture"
+    some = f"the first {at_most}" if count > at_most else "each"
+    return (
+        f"{found.layer}: the average of its {count} maps of {size}, then {some}, a row for each "
+        "picture"
+    )
+
+
 def grid(values: np.ndarray, at_most: int) -> np.ndarray:
-    """The first `at_most` maps of each picture, one row per picture: uint8 [height, width].
+    """The average of each picture's maps, then the first `at_most`: uint8 [height, width].
+
+    One row per picture. Of a single map there is no average.
 
     Each map is scaled around middle grey by its own mean and deviation, and enlarged by an integer
     factor if it is smaller than a tile.
 
     Args:
         values: float32 [pictures, height, width, maps].
-        at_most: maps per row.
+        at_most: maps per row, beside the average.
     """
-    tiles = _levels(np.moveaxis(values[..., :at_most], -1, 1))
+    shown = values[..., :at_most]
+    if values.shape[-1] > 1:
+        shown = np.concatenate([values.mean(axis=-1, keepdims=True), shown], axis=-1)
+    tiles = _levels(np.moveaxis(shown, -1, 1))
     factor = math.ceil(_TILE / max(tiles.shape[2:]))
     tiles = tiles.repeat(factor, axis=2).repeat(factor, axis=3)
     margins = ((0, 0), (0, 0), (0, _GAP), (0, _GAP))

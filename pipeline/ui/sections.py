@@ -61,10 +61,12 @@ def _pictures(found: Found, without: Collection[str]) -> list[Shown]:
     names = [name for name in sorted(files) if name.endswith(".png") and "/" not in name]
     if found.record.type == "RawFiles":  # a step's: maybe thousands
         names = []
+    artifact = found.artifact if "captions.json" in files else None
+    told = artifact.captions if isinstance(artifact, kinds.Plots) else {}
     return [
         {
             "name": name,
-            "caption": _caption(name),
+            "caption": told.get(name) or _caption(name),
             "file": f"{found.page(found.record)}/files/{name}",
         }
         for name in names

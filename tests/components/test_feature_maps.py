@@ -46,8 +46,15 @@ def test_each_layer_with_maps_gets_a_file_in_its_order(trained, data, tmp_path):
         "05-block2_pool.png",
     ]
     assert plots.properties() == {"plots": 6}
-    assert size(plots.files[2]) == (4 * 50, 2 * 50)
-    assert size(plots.files[4]) == (16 * 50, 2 * 50)
+    assert size(plots.files[2]) == (5 * 50, 2 * 50)
+    assert size(plots.files[4]) == (17 * 50, 2 * 50)
+    end = "a row for each picture"
+    assert plots.captions["02-block1_conv1.png"] == (
+        f"block1_conv1: the average of its 4 maps of 12 by 12, then each, {end}"
+    )
+    assert plots.captions["04-block2_conv1.png"] == (
+        f"block2_conv1: the average of its 20 maps of 6 by 6, then the first 16, {end}"
+    )
     shown = np.asarray(Image.open(plots.files[0]))
     (first, _), (second, _) = transformed.pictures(2, 3, (12, 12, 3), seed=1)
     np.testing.assert_array_equal(shown, np.concatenate([first, second], axis=1))
@@ -57,7 +64,7 @@ def test_layers_can_be_named(trained, data, tmp_path):
     examples, analysis = data
     plots = feature_maps(trained, examples, analysis, tmp_path, layers=("block2_pool",), maps=3)
     assert [file.name for file in plots.files] == ["00-pictures.png", "01-block2_pool.png"]
-    assert size(plots.files[1]) == (3 * (48 + 2), 3 * 50)
+    assert size(plots.files[1]) == (4 * (48 + 2), 3 * 50)
 
 
 def test_no_pictures_are_refused(trained, tmp_path):

@@ -9,11 +9,19 @@ from millrace.components.errors import OptionError
 
 
 def test_maps_are_tiles_side_by_side_a_picture_a_row():
-    values = np.zeros((2, 48, 48, 3), np.float32)
+    values = np.zeros((2, 48, 48, 4), np.float32)
     values[0, :24, :, 0] = 1  # upper half above its mean, lower half below
     found = feature_maps.grid(values, at_most=2)
-    assert found.shape == (2 * 50, 2 * 50)
-    assert (found[0, 0], found[47, 0], found[0, 48], found[0, 50]) == (192, 64, 255, 128)
+    assert found.shape == (2 * 50, 3 * 50)
+    average, first = ((found[0, at], found[47, at]) for at in (0, 50))
+    assert average == first == (192, 64)  # of the four maps, the others are flat
+    assert (found[0, 48], found[0, 100]) == (255, 128)
+
+
+def test_a_single_map_has_no_average_beside_it():
+    found = feature_maps.Maps("one", np.zeros((1, 48, 48, 1), np.float32))
+    assert feature_maps.grid(found.values, at_most=9).shape == (50, 50)
+    assert feature_maps.caption(found, 9) == "one: its map of 48 by 48, a row for each picture"
 
 
 def test_small_maps_are_enlarged_in_whole_steps():

@@ -14,6 +14,7 @@ from millrace.components.artifacts import (
     InfraBlessing,
     LearningRate,
     Model,
+    Plots,
     Rejected,
     Schema,
     Statistics,
@@ -423,6 +424,18 @@ def test_a_rate_has_the_sweep_that_found_it_without_where_it_diverged(shelf, pag
     assert shown["series"] == [
         {"name": "loss", "x": [0.001, 0.01, 1.0, 10.0], "y": [2.0, 1.0, None, None]}
     ]
+
+
+def test_plots_have_the_captions_that_their_step_gave_them(shelf, pages):
+    def write(artifact):
+        for name in ("01-one.png", "02-two_maps.png"):
+            (artifact.path / name).write_bytes(png("red"))
+        artifact.write_captions({"01-one.png": "one: <b>its</b> map"})
+
+    number = shelf.add(Plots, "maps", write)
+    captions = [each["caption"] for each in content(pages, number)["pictures"]]
+    assert captions == ["one: <b>its</b> map", "Two maps"]
+    assert "<b>its</b>" not in pages.get(f"artifacts/{number}")
 
 
 def test_a_search_and_a_trial_say_how_they_went(shelf, pages):
