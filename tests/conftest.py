@@ -1,5 +1,6 @@
 """What every test shares: quiet TensorFlow, and the real data where it is at hand."""
 
+import gc
 import os
 import uuid
 from pathlib import Path
@@ -11,6 +12,9 @@ from tests import servers
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+
+# Until all tests are imported: what imports make stays, and to look through it takes half the time.
+gc.disable()
 
 # How long an example takes says something of the machine, nothing of the code.
 settings.register_profile("slow", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -48,6 +52,12 @@ SHARED = Path(__file__).parents[2] / "shared" / "data"
 def pytest_collection_modifyitems(items):
     """Begin with the files that take longest, so that no worker is left alone with one."""
     items.sort(key=lambda item: _LONGEST.get(item.path.name, len(_LONGEST)))
+
+
+def pytest_collection_finish():
+    """Collect garbage from here on, and pass over what the imports have made."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")
