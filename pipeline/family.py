@@ -39,8 +39,8 @@ class Edge:
     """That an execution read an artifact to write another.
 
     Attributes:
-        start: the number of what was _READ.
-        end: of what was _WRITTEN.
+        start: the number of what was read.
+        end: of what was written.
         name: of the input.
         step: the execution's.
         run: its run.

@@ -3,7 +3,6 @@
 The tag `keep` keeps what a run made from `millrace gc`; the others mean what their owner means.
 """
 
-import re
 from collections.abc import Collection, Iterable
 
 import sqlalchemy as sa
@@ -11,12 +10,11 @@ from sqlalchemy.orm import Session
 
 from millrace.pipeline.errors import UsageError
 from millrace.pipeline.records import RunRecord, TagRecord
+from millrace.serving import labels
 
 KEEP = "keep"
 
-_MOST = 64  # letters of a tag
 _MOST_OF_NOTE = 10_000
-_PLAIN = re.compile(r"\w[\w.-]*")  # a word of a command line, and of an address
 
 
 def word(text: str) -> str:
@@ -25,11 +23,11 @@ def word(text: str) -> str:
     Raises:
         UsageError: it cannot.
     """
-    if len(text) > _MOST or not _PLAIN.fullmatch(text):
+    if not labels.is_word(text):
         raise UsageError(
-            f"Tag {text[: _MOST + 1]!r}: expected a word of letters, digits, `_`, `.` and `-`, at "
-            f"most {_MOST}, that begins with one of the first three. Received: another text. Put "
-            "sentences into the note: --note TEXT."
+            f"Tag {text[: labels.MOST + 1]!r}: expected a word of letters, digits, `_`, `.` and "
+            f"`-`, at most {labels.MOST}, that begins with one of the first three. Received: "
+            "another text. Put sentences into the note: --note TEXT."
         )
     return text
 

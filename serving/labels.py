@@ -15,8 +15,13 @@ from etils.epath import Path
 from millrace.serving import regular_file, remote, versions
 
 FILE = ".labels.json"
-_MOST = 64  # letters of a label
-_PLAIN = re.compile(r"\w[\w.-]*")  # a word of a command line, and of an address
+MOST = 64  # letters of a label
+_PLAIN = re.compile(r"\w[\w.-]*")
+
+
+def is_word(text: str) -> bool:
+    """Whether `text` can be a label, in a command line and in an address as it is."""
+    return len(text) <= MOST and _PLAIN.fullmatch(text) is not None
 
 
 def word(text: str) -> str:
@@ -25,10 +30,10 @@ def word(text: str) -> str:
     Raises:
         ValueError: it cannot; says what can.
     """
-    if len(text) > _MOST or not _PLAIN.fullmatch(text):
+    if not is_word(text):
         raise ValueError(
-            f"label {text[: _MOST + 1]!r}: expected a word of letters, digits, `_`, `.` and `-`, "
-            f"at most {_MOST}, that begins with one of the first three. Received: another text. "
+            f"label {text[: MOST + 1]!r}: expected a word of letters, digits, `_`, `.` and `-`, "
+            f"at most {MOST}, that begins with one of the first three. Received: another text. "
             "Choose another."
         )
     return text
