@@ -36,6 +36,15 @@ def test_an_activation_is_a_name_of_keras_or_a_piece(text, expected):
     np.testing.assert_allclose(activated(text, "dense1")(NUMBERS), expected, rtol=1e-6)
 
 
+def test_an_own_activation_hands_a_mask_on():
+    steps = np.array([[[2.0], [4.0], [0.0]]], np.float32)  # the last one is padding
+    inputs = keras.Input((3, 1))
+    masked = activated(f"{OWN}:snake")(keras.layers.Masking()(inputs))
+    network = keras.Model(inputs, keras.layers.GlobalAveragePooling1D()(masked))
+    known = steps[:, :2] + np.sin(steps[:, :2]) ** 2
+    np.testing.assert_allclose(network(steps), known.mean(axis=1), rtol=1e-6)
+
+
 def test_an_activation_keeps_the_shape():
     with pytest.raises(
         OptionError, match=r"trainer\.model\.activation=.*summed: expected a tensor"
