@@ -96,6 +96,16 @@ def test_a_model_that_nobody_judged_is_not_blessed(toy):
     assert pushing.find(toy.store, toy.root, "toy").objections == ["no evaluator has judged it"]
 
 
+def test_a_verdict_on_another_model_of_the_same_run_does_not_count(toy):
+    dag = Dag("toy")
+    judged = dag.step(toys.saved, text="judged")
+    dag.step(toys.described)
+    dag.step(toys.judge, model=judged, bless=True)
+    toy.carry_out(dag)
+    found = pushing.find(toy.store, toy.root, "toy")
+    assert ("/described/" in found.model.uri, found.verdicts) == (True, {})
+
+
 def test_what_the_infra_validator_says_counts(toy, tmp_path):
     _made(toy, "one")
     found = pushing.find(toy.store, toy.root, "toy")
