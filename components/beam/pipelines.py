@@ -18,8 +18,9 @@ import os
 import shlex
 import shutil
 import sys
+import weakref
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from millrace.components.beam import dask_scheduler, job_endpoint
 from millrace.serving import cores, lifeline
@@ -189,23 +190,38 @@ def _processes() -> PipelineRunner:
 
 @contextlib.contextmanager
 def _failing_with_a_worker() -> Iterator[None]:
-    """Have a pipeline fail when one of its processes is killed: Beam 2.77 waits forever."""
+    """Have a pipeline fail when one of its processes is killed: Beam 2.77 waits forever.
+
+    The stream of a process that is killed ends with an error or, if gRPC has not yet heard of the
+    end of the connection, as that of one that is done. Who asks it for something later is told too.
+    """
     import grpc
-    from apache_beam.runners.portability.fn_api_runner.worker_handlers import ControlConnection
+    from apache_beam.runners.portability.fn_api_runner.worker_handlers import (
+        ControlConnection,
+        ControlFuture,
+    )
 
-    read = ControlConnection._read
+    read, push = ControlConnection._read, ControlConnection.push
+    ended: weakref.WeakSet[ControlConnection] = weakref.WeakSet()
 
-    def read_or_abort(connection: ControlConnection) -> None:
-        try:
+    def read_and_abort(connection: ControlConnection) -> None:
+        with contextlib.suppress(grpc.RpcError):
             read(connection)
-        except grpc.RpcError:
-            connection.abort(RuntimeError(_ENDED))
+        ended.add(connection)  # first: what is pushed from here on is not among those below
+        for future in list(connection._futures_by_id.values()):
+            future.abort(RuntimeError(_ENDED))
 
-    ControlConnection._read = read_or_abort
+    def push_or_abort(connection: ControlConnection, request: Any) -> ControlFuture | None:
+        future = push(connection, request)
+        if future is not None and connection in ended:
+            future.abort(RuntimeError(_ENDED))
+        return future
+
+    ControlConnection._read, ControlConnection.push = read_and_abort, push_or_abort
     try:
         yield
     finally:
-        ControlConnection._read = read
+        ControlConnection._read, ControlConnection.push = read, push
 
 
 @contextlib.contextmanager

@@ -7,7 +7,10 @@ import sys
 import threading
 import types
 
+import grpc
 import pytest
+from apache_beam.portability.api import beam_fn_api_pb2
+from apache_beam.runners.portability.fn_api_runner.worker_handlers import ControlConnection
 from etils.epath import Path
 
 from millrace.components.beam import notes, pipelines
@@ -97,6 +100,26 @@ def die(shard):
 def test_a_process_of_multi_processing_that_is_killed_fails_the_pass(tmp_path):
     with pytest.raises(RuntimeError, match=r"multi_processing has ended, .* Run again, with a sm"):
         list(shard_pass("Die", range(2), die, Path(tmp_path), TWO))
+
+
+def _broken():
+    raise grpc.RpcError
+    yield
+
+
+@pytest.mark.parametrize("stream", [lambda: iter(()), _broken], ids=["ends", "breaks"])
+def test_who_waits_for_a_process_that_is_gone_is_told_however_its_stream_ends(stream):
+    """Of one that was killed it mostly breaks, and now and then it ends as of one that is done."""
+    with pipelines._failing_with_a_worker():
+        connection = ControlConnection()
+        asked = connection.push(beam_fn_api_pb2.InstructionRequest())
+        connection.set_input(stream())
+        with pytest.raises(RuntimeError, match="multi_processing has ended"):
+            asked.get(timeout=10)
+        connection._read_thread.join()
+        with pytest.raises(RuntimeError, match="multi_processing has ended"):
+            connection.push(beam_fn_api_pb2.InstructionRequest()).get(timeout=10)
+        connection.close()
 
 
 def test_while_a_pass_goes_on_it_says_how_far_it_is_and_how_long_the_rest_takes(
