@@ -1,9 +1,6 @@
 """How a CSV is written: what is given, what is detected from its beginning."""
 
-import collections
-import csv
 import dataclasses
-import io
 import itertools
 import logging
 import re
@@ -14,6 +11,8 @@ from pydantic import Field
 
 from millrace.components.errors import DataError, OptionError
 from millrace.components.example_gen.csv import header as csv_header
+from millrace.components.example_gen.csv import other_forms
+from millrace.components.example_gen.csv.delimiters import detect_delimiter, lines_of, records_of
 from millrace.components.example_gen.csv.header import Record
 
 # pandas' own list, and what the UCI repository and databases write
@@ -21,24 +20,11 @@ MISSING = (
     *("", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN"),
     *("<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null", "?", "\\N"),
 )
-_DELIMITERS = ("\t", ";", "|", ",")  # of equals the first: commas stand within texts and numbers
-_RARE = ("^", "~", "\x01", "\x1f", ":")  # taken where they part all records, and numbers
-_ABSENT = (",", "\t", ";", "|", "\x1f")  # of a file of one column, the first that it lacks
 MOST_COLUMNS = 20_000
-_SAMPLED = 200  # records
-_FEWEST = 0.25  # share of all records that must agree, however few come before
-_QUOTED = re.compile(r'"[^"]*"')  # a doubled quote is where two of these meet
-_JSON = re.compile(r'\s*(\[\s*)?\{\s*("|\})|\s*\[\s*\[')  # objects, lists
-_JSON_LINES = re.compile(r"\s*\{[^\n]*\}\s*\n\s*\{")
-_ESCAPED = re.compile(r'(?:^|[,;\t|])"[^"\n]*\\"[^,;\t|\r\n"]', re.MULTILINE)
 _NUMBER = re.compile(r"[-+]?\d+([.,]\d+)?")
 _PLACES = 6  # after the point, up to which a missing number may be written
-_RETURN = re.compile(r"\r(?!\r*\n)")
 _SEP = re.compile(r'"?sep=(\\t|[^\w"\r\n])"?[ ,;\t]*(\r\n|\n|\r)', re.ASCII | re.IGNORECASE)
 _COMMENTS = ("#", "//", "%")
-_GROUPED = re.compile(r"\s*[+-]?\d+(,\d+)+(\.\d+)?\s*")  # a number with commas
-_FIXED = 0.8  # share of lines with two spaces in a row, of a table of a fixed width
-_BLANKS = re.compile(r"[ \t]+")
 _log = logging.getLogger(__name__)
 
 DayFirst = Literal["auto", "yes", "no"]
@@ -175,13 +161,9 @@ def settle(
             are too many, or it is written in a way that no reader can be sure of.
         OptionError: `names` are not as many as there are columns.
     """
-    if _JSON.match(sample):
-        lines = ", lines=True" * bool(_JSON_LINES.match(sample))
-        raise DataError(
-            f"{place}: expected a table, one record a line. Received: JSON. Write it as CSV, such "
-            f"as by pandas.read_json({str(place)!r}{lines}).to_csv('table.csv', index=False)."
-        )
-    _check_line_ends(place, sample, "" if given.quoting is False else '"')
+    if given.skip_rows is None:
+        other_forms.check_kind(place, sample)
+    other_forms.check_line_ends(place, sample, "" if given.quoting is False else '"')
     sample = sample.replace("\r\r\n", "\r\n")
     form = _form(sample, given, texts=texts)
     if not form.records:
@@ -196,10 +178,9 @@ def settle(
             "those that matter, or write a row for each value."
         )
     if form.quote and given.quoting is None:
-        _check_escapes(place, sample)
+        other_forms.check_escapes(place, sample)
     if given.delimiter is None:
-        _check_quoted(place, form.records)
-        _check_spaces(place, form.records, texts=texts)
+        other_forms.check_parted(place, form.records, texts=texts)
     header, names, padding, skipped = _columns(place, form, given)
     if given.names and len(given.names) == len(names) + padding:
         padding = 0
@@ -208,7 +189,7 @@ def settle(
             f"Option csv.names: expected {len(names)} names, one per column of {place}. "
             f"Received: {len(given.names)}. Correct them."
         )
-    _tell(place, _lines(sample)[:skipped], padding)
+    _tell(place, lines_of(sample)[:skipped], padding)
     return Dialect(
         form.delimiter,
         form.quote,
@@ -297,7 +278,7 @@ def _comment(
     A line that begins so and has as many cells as the records below is their header, unless there
     is another.
     """
-    lines = _lines(sample)[skipped:]
+    lines = lines_of(sample)[skipped:]
     first = next((line for line in lines if line.strip()), "").lstrip(" ")
     mark = next((mark for mark in _COMMENTS if first.startswith(mark)), "")
     if not mark:
@@ -323,17 +304,12 @@ def _is_comment(line: str, mark: str) -> bool:
     return not line.strip() or line.lstrip(" ").startswith(mark)
 
 
-def _lines(text: str) -> list[str]:
-    """The lines of `text` with their ends: newlines, returns, or both."""
-    return [*io.StringIO(text, newline="")]
-
-
 def _blanked(sample: str, above: int, comment: str, quote: str, *, is_kept: bool) -> str:
     """`sample` with the lines `above` emptied, and those of comments.
 
     The line below those `above` `is_kept` where it is a header that looks like a comment.
     """
-    lines = _lines(sample)
+    lines = lines_of(sample)
     head = "\n" * len(lines[:above])
     if is_kept:
         head, above = head + "".join(lines[above : above + 1]), above + 1
@@ -343,143 +319,3 @@ def _blanked(sample: str, above: int, comment: str, quote: str, *, is_kept: bool
     from millrace.components.example_gen.csv import quotes  # numpy
 
     return head + quotes.without_comments(body.encode(), comment, quote and ",").decode()
-
-
-def detect_delimiter(sample: str, quote: str = '"') -> str:
-    """The character that parts most of the records alike, at least in two, and of equals one that
-    parts the first so as well.
-
-    Where none does, a comma, or what the file of one column does not hold.
-    """
-    parted = {each: records_of(sample, each, quote) for each in _DELIMITERS}
-    found = {each: _agreement(records) for each, records in parted.items()}
-    best = max(_DELIMITERS, key=lambda each: (found[each], _parts_first(parted[each])))
-    lines = [line for line in _lines(sample) if line.strip()]
-    is_grouped = len(lines) > 1 and "," not in lines[0] and all(map(_GROUPED.fullmatch, lines[1:]))
-    if found[best] > 0.5 and not (best == "," and is_grouped):
-        return best
-    if lines and "," in lines[0] and not is_grouped:
-        return ","
-    absent = (each for each in _ABSENT if each not in sample)
-    rare = (each for each in _RARE if len(lines) > 1 and _parts_all(sample, each, quote))
-    return next(itertools.chain(rare, absent, ","))
-
-
-def _parts_all(sample: str, delimiter: str, quote: str) -> bool:
-    """Whether all records have as many cells, the first names, and the others a number."""
-    first, *rest = (record.cells for record in records_of(sample, delimiter, quote))
-    if len(first) == 1 or any(len(cells) != len(first) for cells in rest):
-        return False
-    numbers = [any(map(csv_header.is_number, cells)) for cells in (first, *rest)]
-    return any(numbers[1:]) and (not numbers[0] or 2 * delimiter in sample)
-
-
-def _parts_first(records: Sequence[Record]) -> bool:
-    """Whether the first record has as many cells as most: a header does, lists in cells do not."""
-    usual = csv_header.usual_width([record.cells for record in records])
-    return usual > 1 and len(records[0].cells) == usual
-
-
-def _agreement(records: Sequence[Record]) -> float:
-    """The share of records that have the most frequent width, from the first of it on.
-
-    What stands above the header has another.
-    """
-    widths = [len(record.cells) for record in records]
-    shares = [0.0]
-    for width, count in collections.Counter(widths).items():
-        total = len(widths)
-        if width > 1:
-            few = count < min(2, total) or count < _FEWEST * total
-            shares.append(count / (total if few else total - widths.index(width)))
-    return max(shares)
-
-
-def records_of(sample: str, delimiter: str, quote: str) -> list[Record]:
-    """The first records of `sample`, blank lines left out."""
-    from millrace.components.example_gen.csv import quotes  # numpy
-
-    csv.field_size_limit(2**31 - 1)
-    if quote:
-        sample = quotes.closed_up(sample.encode(), delimiter).decode()
-    reader = csv.reader(
-        io.StringIO(sample, newline=""),
-        delimiter=delimiter,
-        quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE,
-    )
-    found, line = list[Record](), 1
-    starts = _lines(sample)
-    for cells in reader:
-        if cells:
-            is_quoted = bool(quote) and starts[line - 1].startswith(quote)
-            found.append(Record(line, tuple(cells), is_quoted))
-        line = reader.line_num + 1
-        if len(found) == _SAMPLED:
-            break
-    return found
-
-
-def _check_line_ends(place: object, sample: str, quote: str) -> None:
-    """Refuse lines that end as on old Macs beside others, by which records would be lost."""
-    bare = _QUOTED.sub("", sample) if quote else sample
-    newlines, returns = bare.count("\n"), len(_RETURN.findall(bare))
-    first = bare.lstrip("\r\n").partition("\n")[0]
-    if "\n" in sample and returns and (returns > newlines or _RETURN.search(first)):
-        raise DataError(
-            f"{place}: expected lines that all end alike. Received: {returns} that end in \\r, as "
-            f"on old Macs, beside {sample.count(chr(10))} \\n. Write them again, such as by "
-            "tr '\\r' '\\n' < old.csv > new.csv."
-        )
-
-
-def _check_escapes(place: object, sample: str) -> None:
-    """Refuse quotes that a backslash escapes, as MySQL writes them."""
-    if found := _ESCAPED.search(sample):
-        line = len(_lines(sample[: found.end() - 1]))
-        raise DataError(
-            f'{place}, line {line}: expected quotes within a cell to be doubled, as in "a ""b""". '
-            r"Received: \" for them. Write them again, such as by "
-            r"""sed 's/\\"/""/g' old.csv > new.csv."""
-        )
-
-
-def _check_quoted(place: object, records: Sequence[Record]) -> None:
-    """Refuse lines that are in quotes as a whole."""
-    if len(records) < 2 or any(len(record.cells) > 1 for record in records):
-        return
-    lines = [record.cells[0] for record in records]
-    if not all(record.is_quoted for record in records):
-        return
-    for delimiter in _DELIMITERS:
-        widths = {
-            len(record.cells) for line in lines for record in records_of(line, delimiter, '"')
-        }
-        if len(widths) == 1 and widths != {1} and f"{delimiter} " not in lines[0]:
-            raise DataError(
-                f"{place}, line 1: expected cells with {delimiter!r} between them. Received: "
-                "quotes around whole lines. Take them off, such as by "
-                r"""sed 's/^"//; s/"\r*$//; s/""/"/g' old.csv > new.csv."""
-            )
-
-
-def _check_spaces(place: object, records: Sequence[Record], *, texts: bool) -> None:
-    """Refuse a table whose cells are parted by several spaces, or by where they stand."""
-    lines = [record.cells[0].strip() for record in records]
-    if len(records) < 2 or any(len(record.cells) > 1 for record in records):
-        return
-    parts = [_BLANKS.split(line) for line in lines]
-    cells = [cell for each in parts[1:] for cell in each]
-    numbers = sum(map(csv_header.is_number, cells))
-    if len({*map(len, parts)}) == 1 and len(parts[0]) > 1 and 2 * numbers >= len(cells):
-        raise DataError(
-            f"{place}, line 1: expected cells with one character between them. Received: spaces "
-            f"between {len(parts[0])} cells. Write commas in their place, such as by "
-            "sed 's/^ *//; s/ *$//; s/  */,/g' old.txt > new.csv."
-        )
-    if not texts and sum("  " in line for line in lines) >= _FIXED * len(lines):
-        raise DataError(
-            f"{place}, line 1: expected cells with one character between them. Received: cells of "
-            "a fixed width. Write it as CSV, such as by "
-            f"pandas.read_fwf({str(place)!r}, header=None).to_csv('table.csv', header=False, "
-            "index=False)."
-        )

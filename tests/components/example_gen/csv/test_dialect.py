@@ -12,25 +12,6 @@ def settle(sample, **options):
 
 
 @pytest.mark.parametrize(
-    ("sample", "delimiter"),
-    [
-        ("a,b\n1,2\n", ","),
-        ("a;b\n1,5;2,5\n3,5;4,5\n", ";"),
-        ("a\tb c\n1\t2\n", "\t"),
-        ("a|b\n1|2\n", "|"),
-        ('a,b\n"x;y",2\n"u;v",3\n', ","),
-        ("a\n1\n2\n", ","),
-        ("1,5;2\n3,5;4\n", ";"),
-        ("a;b;c\n1;2;3\n1;2\n4;5;6\n", ";"),
-        ("id,tags\n1,a;b\n2,c;d\n3,e;f\n", ","),  # the header has no list
-        ("id;size\n1;2,5\n2;3,5\n3;4,5\n", ";"),
-    ],
-)
-def test_the_delimiter_is_what_parts_the_records_alike(sample, delimiter):
-    assert dialect.detect_delimiter(sample) == delimiter
-
-
-@pytest.mark.parametrize(
     ("sample", "names"),
     [
         ('a;b\n"x";1;2\n"y";3;4\n', ("column_1", "a", "b")),
@@ -68,24 +49,6 @@ def test_what_is_given_is_not_detected():
     assert (found.delimiter, found.quote, found.names) == (",", "", ("x", "y"))
 
 
-@pytest.mark.parametrize(
-    ("sample", "lines"),
-    [
-        ('{"a": 1}\n{"a": 2}\n', ", lines=True"),
-        ('[\n  {\n    "a": 1\n  }\n]\n', ""),
-        ('{"a": [1, 2]}', ""),
-        ("[[1, 2],\n[3, 4]]\n", ""),
-    ],
-)
-def test_json_is_not_a_table(sample, lines):
-    with pytest.raises(DataError) as refused:
-        settle(sample)
-    assert str(refused.value) == (
-        "t.csv: expected a table, one record a line. Received: JSON. Write it as CSV, such "
-        f"as by pandas.read_json('t.csv'{lines}).to_csv('table.csv', index=False)."
-    )
-
-
 def test_braces_and_brackets_may_stand_in_a_table():
     assert settle("[a],{b}\n1,2\n").names == ("[a]", "{b}")
 
@@ -113,21 +76,6 @@ def test_names_must_be_as_many_as_columns():
 def test_separators_that_cannot_be_distinguished_are_refused(options, message):
     with pytest.raises(OptionError, match=message):
         CsvFormat(**options)
-
-
-def test_lines_of_old_macs_are_read_and_refused_beside_others():
-    assert settle("a,b\rx,1\ry,2\r").names == ("a", "b")
-    assert settle("a,b\r\nx,1\r\n").names == ("a", "b")
-    assert settle("a,b\r\r\nx,1\r\r\n").names == ("a", "b")
-    assert settle('a,b\n"x\ry",1\nz,2\n').names == ("a", "b")
-    with pytest.raises(DataError) as caught:
-        settle("a,b\rx,1\ny,2\rz,3\r")  # the header would end with the first row
-    assert str(caught.value) == (
-        r"t.csv: expected lines that all end alike. Received: 3 that end in \r, as on old Macs, "
-        r"beside 1 \n. Write them again, such as by tr '\r' '\n' < old.csv > new.csv."
-    )
-    with pytest.raises(DataError, match="beside 1"):
-        settle('a,b\rx,1\r"y\nz",2\r')
 
 
 @pytest.mark.parametrize(
