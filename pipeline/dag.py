@@ -158,6 +158,11 @@ class Dag:
                 f"--set {place}: expected step.option. Received: no dot. For example "
                 "trainer.epochs."
             )
+        if step_name not in self.steps and (whole := self._ending_in(place)):
+            raise UsageError(
+                f"--set {place}: pipeline {self.name} has no step `{step_name}`. "
+                f"Did you mean `{whole[0]}`?"
+            )
         step, option = self.find(step_name), keys.pop(0)
         spec = step.spec
         if option in spec.inputs and not keys:
@@ -184,7 +189,7 @@ class Dag:
         """The place and the value of `step.option=value`."""
         place, equals, text = assignment.partition("=")
         if not equals or ("." not in place and place != "tracking"):
-            found = [one for one in self._places() if equals and one.endswith(f".{place}")]
+            found = self._ending_in(place) if equals else []
             example = f"{found[0]}={text}" if found else "trainer.epochs=3"
             raise UsageError(
                 f"--set: expected step.option=value. Received: {assignment!r}. "
@@ -206,6 +211,10 @@ class Dag:
             return within
         found = exact or [ends[each] for each in difflib.get_close_matches(word, ends, n=1)]
         return f"Did you mean `{found[0]}`?" if found else options.nearest(word, known)
+
+    def _ending_in(self, place: str) -> list[str]:
+        """What can be set that ends in `place`: the same without its step's name."""
+        return [each for each in self._places() if each.endswith(f".{place}")]
 
     def _places(self) -> Iterator[str]:
         """All that can be set, as after `--set`, at every level."""

@@ -104,6 +104,10 @@ def test_an_option_without_a_value_is_named_with_the_way_to_give_it():
         ("train.widht=1", "step train has no option `widht`. Did you mean `train.model.width`?"),
         ("judge.width=1", "step judge has no option `width`. Did you mean `train.model.width`?"),
         ("trian.epochs=1", "no step `trian`. Did you mean `train`?"),
+        (
+            "model.width=1",
+            "pipeline toy has no step `model`. Did you mean `train.model.width`?",
+        ),
         ("train.epoch=1", "step train has no option `epoch`. Did you mean `train.epochs`?"),
         ("train.epochs=many", "Option train.epochs: expected int. Received: 'many'"),
         ("train.fail=maybe", "expected no or data or option or bug or kill. Received: 'maybe'"),
