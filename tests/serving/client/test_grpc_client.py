@@ -439,19 +439,13 @@ def test_a_token_goes_with_every_call(scripted):
     assert scripted.headers == ["Bearer secret"] * 2
 
 
-def test_importing_the_client_is_fast_and_imports_no_tensorflow():
+def test_the_client_is_imported_without_tensorflow_or_anything_else_that_is_slow():
     code = (
-        "import sys, time; start = time.process_time();"
-        "from millrace.serving.client import AsyncClient, Client;"
-        "print(time.process_time() - start);"  # CPU time, as other tests may be running
-        "print([m for m in sys.modules if m.split('.')[0] in"
-        " ('tensorflow', 'keras', 'tensorflow_serving', 'apache_beam', 'millrace.serving.server')])"
+        "import sys; from millrace.serving.client import AsyncClient, Client;"
+        "names = {name.partition('.')[0] for name in sys.modules} - sys.stdlib_module_names;"
+        "print(*(name for name in names if not name.startswith(('_', 'cython', 'sitecustomize'))),"
+        "*(name for name in sys.modules if name.startswith('millrace.serving.server')))"
     )
-
-    def run():
-        output = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True)
-        seconds, modules = output.splitlines()
-        assert modules == "[]"
-        return float(seconds)
-
-    assert min(run() for _ in range(3)) < 0.25
+    output = subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True)
+    grpcs = {"google", "grpc", "grpc_health", "grpc_reflection", "grpc_tools", "typing_extensions"}
+    assert set(output.split()) - grpcs == {"millrace", "numpy"}
