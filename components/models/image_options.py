@@ -105,7 +105,8 @@ class Transfer(FullyConnected):
         pixels: what the backbone gets instead of 0..255: `unit` 0..1, `symmetric` -1..1,
             `caffe` blue, green, red less ImageNet's mean, `torch` standardised by ImageNet's
             mean and deviation. `auto` is what it was trained on; 0..1 for `saved_model`.
-        endpoint: the signature of `saved_model` that is called.
+        endpoint: the signature of `saved_model` that is called; `__call__` is the SavedModel
+            itself, as it is where there is no signature.
         trainable_from: the first of the backbone's layers to train too; `first` trains all of
             them. Empty: none. `trainer.fine_tune` sets it for a second stage.
         head: how the backbone's maps become a vector.

@@ -9,6 +9,7 @@ import pathlib
 import shutil
 import tempfile
 import weakref
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -19,16 +20,19 @@ from millrace.components.errors import OptionError
 
 _PLACE = "trainer.model.weights"
 _ASSET = "saved_model"  # the folder within the layer's assets
+_CALL = (
+    "__call__"  # the SavedModel itself, as those of TensorFlow Hub without signatures are called
+)
 
 
 @keras.saving.register_keras_serializable(package="millrace")
 class SavedModelLayer(keras.layers.Layer):
-    """One signature of a SavedModel: one tensor in, one out.
+    """One signature of a SavedModel, or the SavedModel called itself: one tensor in, one out.
 
     Its weights are neither trained nor counted among the parameters of the model around it.
 
     Attributes:
-        endpoint: the signature's name.
+        endpoint: the signature's name, or `__call__`.
         output_name: which of its outputs.
         output_sizes: the output's shape without the batch.
     """
@@ -52,8 +56,8 @@ class SavedModelLayer(keras.layers.Layer):
         return self._asked(inputs)
 
     def _asked(self, inputs: tf.Tensor) -> tf.Tensor:
-        function = self._loaded.signatures[self.endpoint]
-        return tf.cast(_answer(function, inputs)[self.output_name], self.compute_dtype)
+        answer = _answer(self._loaded, self.endpoint, inputs)
+        return tf.cast(answer[self.output_name], self.compute_dtype)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """The batch, then `output_sizes`."""
@@ -169,31 +173,52 @@ def _layer(
             f"{place}: expected the folder of a SavedModel. Received: no saved_model.pb in it. "
             "Give the folder that tf.saved_model.save wrote or that a TF-Hub archive unpacks to."
         )
-    loaded = tf.saved_model.load(str(folder))
-    function = _signature(loaded, endpoint, place)
-    output = _choose(function.structured_outputs, output_name, f"{place}, {endpoint}")
+    loaded = _loaded(folder, place)
+    endpoint = _endpoint(loaded, endpoint, place)
     try:
-        features = _answer(function, sample.inputs)[output]
+        answer = _answer(loaded, endpoint, sample.inputs)
     except (tf.errors.OpError, ValueError, TypeError) as error:
         raise OptionError(
             f"{place}, {endpoint}: expected a signature that takes {sample.described}. "
             f"Received: {str(error).splitlines()[0]} {sample.fix}"
         ) from error
-    made = kind(endpoint, output, features.shape.as_list()[1:], name=name)
+    output = _choose(answer, output_name, f"{place}, {endpoint}")
+    made = kind(endpoint, output, answer[output].shape.as_list()[1:], name=name)
     made.take(pathlib.Path(folder))
     return made
 
 
-def _signature(loaded: Any, endpoint: str, place: str) -> Any:
-    if endpoint not in loaded.signatures:
+def _loaded(folder: Path, place: str) -> Any:
+    try:
+        return tf.saved_model.load(str(folder))
+    except (tf.errors.OpError, OSError, ValueError, RuntimeError) as error:
         raise OptionError(
-            f"{place}: expected a signature {endpoint!r}. Received: "
-            f"{', '.join(loaded.signatures) or 'none'}. Set trainer.model.endpoint to one of them."
+            f"{place}: expected a SavedModel that TensorFlow alone can load. Received: "
+            f"{str(error).splitlines()[0]} Save it again with one set of tags and TensorFlow's own "
+            "operations."
+        ) from error
+
+
+def _endpoint(loaded: Any, wanted: str, place: str) -> str:
+    """`wanted`, or the SavedModel itself where it has no signatures."""
+    found = [*loaded.signatures, *([_CALL] if callable(loaded) else [])]
+    if wanted in found:
+        return wanted
+    if found == [_CALL] and wanted == "serving_default":
+        return _CALL
+    if not found:
+        raise OptionError(
+            f"{place}: expected a SavedModel with a signature or one that can be called. Received: "
+            "neither. Save it with signatures=, or with a tf.function called __call__ that was "
+            "called once."
         )
-    return loaded.signatures[endpoint]
+    raise OptionError(
+        f"{place}: expected a signature {wanted!r}. Received: {', '.join(found)}. Set "
+        "trainer.model.endpoint to one of them."
+    )
 
 
-def _choose(outputs: dict[str, tf.TensorSpec], wanted: str, place: str) -> str:
+def _choose(outputs: Mapping[str, tf.Tensor], wanted: str, place: str) -> str:
     """The output called `wanted`, or the only one."""
     if wanted in outputs:
         return wanted
@@ -205,14 +230,54 @@ def _choose(outputs: dict[str, tf.TensorSpec], wanted: str, place: str) -> str:
     )
 
 
-def _answer(function: Any, inputs: tf.Tensor) -> dict[str, tf.Tensor]:
-    """Call a signature that takes one tensor, with the name and dtype that it declares."""
-    _, keywords = function.structured_input_signature
-    if len(keywords) != 1:
-        raise ValueError(f"inputs {', '.join(sorted(keywords))}.")
-    name, spec = next(iter(keywords.items()))
+def _answer(loaded: Any, endpoint: str, inputs: tf.Tensor) -> Mapping[str, tf.Tensor]:
+    """What `loaded` answers by name, of one tensor in the dtype that it declares.
+
+    Raises:
+        ValueError: it takes more than that, or no tensor of this shape and kind.
+    """
+    if endpoint != _CALL:
+        _, keywords = loaded.signatures[endpoint].structured_input_signature
+        spec = _fit((), keywords, inputs)
+        return loaded.signatures[endpoint](**{spec.name: tf.cast(inputs, spec.dtype)})
+    answer = _called(loaded, inputs)
+    if isinstance(answer, Mapping):
+        return answer
+    each = answer if isinstance(answer, list | tuple) else [answer]
+    return {f"output_{place}": tensor for place, tensor in enumerate(each)}
+
+
+def _called(loaded: Any, inputs: tf.Tensor) -> Any:
+    """What the object answers by a trace that takes `inputs` alone, and does not train."""
+    refused = ValueError("no trace of __call__.")
+    for trace in loaded.__call__.concrete_functions:
+        positional, keywords = trace.structured_input_signature
+        given = {**dict(zip(trace.function_type.parameters, positional, strict=False)), **keywords}
+        try:
+            spec = _fit(positional, keywords, inputs)
+            if given.get("training") is True:
+                raise ValueError("no trace of __call__ but those with training=True.")
+        except ValueError as error:
+            refused = error
+            continue
+        tensor = tf.cast(inputs, spec.dtype)
+        arguments = tf.nest.map_structure(
+            lambda each, spec=spec, tensor=tensor: tensor if each is spec else each,
+            (positional, keywords),
+        )
+        return loaded(*arguments[0], **arguments[1])
+    raise refused
+
+
+def _fit(positional: tuple[Any, ...], keywords: dict[str, Any], inputs: tf.Tensor) -> tf.TensorSpec:
+    """The only tensor of a signature, if `inputs` can be given for it."""
+    given = tf.nest.flatten((positional, keywords))
+    specs = [each for each in given if isinstance(each, tf.TensorSpec)]
+    if len(specs) != 1:
+        raise ValueError(f"inputs {', '.join(sorted(each.name for each in specs)) or 'none'}.")
+    [spec] = specs
     if not spec.shape.is_compatible_with(inputs.shape):
-        raise ValueError(f"{name!r} of shape {spec.shape}.")
+        raise ValueError(f"{spec.name!r} of shape {spec.shape}.")
     if tf.string in (spec.dtype, inputs.dtype) and spec.dtype != inputs.dtype:
-        raise ValueError(f"{name!r} of {spec.dtype.name}.")
-    return function(**{name: tf.cast(inputs, spec.dtype)})
+        raise ValueError(f"{spec.name!r} of {spec.dtype.name}.")
+    return spec

@@ -127,7 +127,8 @@ class TextTransfer(Head):
         weights: the folder of the SavedModel, or an address such as `https://tfhub.dev/…` or
             `kaggle://owner/model/framework/variation/1`, found in the cache of that hub's library,
             or downloaded by it.
-        endpoint: its signature that is called, which takes string [batch].
+        endpoint: its signature that is called, which takes string [batch]; `__call__` is the
+            SavedModel itself, as it is where there is no signature.
         cut: the output of the signature that is used; empty is the only one.
     """
 

@@ -49,6 +49,34 @@ class WordVectors(tf.Module):
         return {"vector": numbers}
 
 
+class Lengths(tf.Module):
+    """A SavedModel without signatures, traced as TensorFlow Hub's are: for training, and not."""
+
+    def __init__(self):
+        super().__init__()
+        self.weights = tf.Variable([1.0, 10.0])
+
+    @tf.function
+    def __call__(self, inputs, training=None):
+        vectors = tf.cast(tf.strings.length(inputs), tf.float32)[:, None] * self.weights
+        return -vectors if training else vectors
+
+
+class Pairs(tf.Module):
+    """What no layer of texts can be: two inputs."""
+
+    @tf.function
+    def __call__(self, inputs):
+        return inputs["a"] + inputs["b"]
+
+
+def saved(module, folder, *traces):
+    for spec, settings in traces:
+        module.__call__.get_concrete_function(spec, **settings)
+    tf.saved_model.save(module, str(folder))
+    return folder
+
+
 @pytest.fixture
 def folder(tmp_path):
     module = WordVectors(tmp_path)
@@ -127,3 +155,47 @@ def test_texts_without_letters_and_a_model_without_weights_are_refused(folder):
         OptionError, match=r"weights: expected the folder or the address of a Saved"
     ):
         network("")
+
+
+ANY_TEXTS = tf.TensorSpec([None], tf.string)
+TRAINING, ANSWERING = (ANY_TEXTS, {"training": True}), (ANY_TEXTS, {"training": False})
+
+
+def test_a_saved_model_without_signatures_is_called_itself_and_does_not_train(tmp_path):
+    folder = saved(Lengths(), tmp_path / "hub", TRAINING, ANSWERING)
+    model = network(folder, cut="")
+    letters = np.zeros((1, 24), np.uint8)
+    letters[0, :4] = np.frombuffer(b" cat", np.uint8)
+    keras_file.save(model, Path(tmp_path / "n.keras"))
+    folder.rename(tmp_path / "gone")
+    again = keras_file.load(Path(tmp_path / "n.keras"))
+    for each in (model, again):
+        assert np.asarray(each.get_layer("backbone")(letters)).tolist() == [[3.0, 30.0]]
+    signatures = endpoints(again, SPEC)
+    expected = reference(again, SPEC, ROWS).numbers["serving_default/scores"]
+    saved_model.write(signatures, Path(tmp_path / "model"), again)
+    with LoadedModel(Path(tmp_path / "model")) as served:
+        found = served.predict({"text": np.array([text.encode() for text in TEXTS], object)})
+    np.testing.assert_allclose(found["scores"], expected, atol=1e-6)
+
+
+BOTH = {"a": tf.TensorSpec([None], tf.string, "a"), "b": tf.TensorSpec([None], tf.string, "b")}
+
+
+@pytest.mark.parametrize(
+    ("module", "traces", "message"),
+    [
+        (Lengths, [TRAINING], r"__call__: .* Received: no trace .* with training=True\. Name"),
+        (Pairs, [(BOTH, {})], r"__call__: .* takes a batch of texts.* Received: inputs a, b\."),
+        (tf.Module, [], r"with a signature or one that can be called\. Received: neither\. Save"),
+    ],
+)
+def test_what_cannot_be_called_with_texts_is_refused(tmp_path, module, traces, message):
+    with pytest.raises(OptionError, match=message):
+        network(saved(module(), tmp_path / "hub", *traces), cut="")
+
+
+def test_a_saved_model_that_tensorflow_cannot_load_is_refused(tmp_path):
+    (tmp_path / "saved_model.pb").write_bytes(b"no graph")
+    with pytest.raises(OptionError, match=r"that TensorFlow alone can load\. Received: .* Save it"):
+        network(tmp_path)
