@@ -3,8 +3,10 @@
 Preprocessing, a model, a loss or a metric that cannot work is else found by `transform` or
 `trainer`, after passes over all of the data. As soon as there are examples, a process of its own
 takes some rows of each split through the very steps `analyze`, `transform` and, for one epoch
-without callbacks, `trainer`. It leaves nothing behind, and whatever fails otherwise than by own
-code is left to the step itself. A run without own code, or whose steps come from the cache,
+without callbacks, `trainer`. Where reading the data in takes long itself, a small part of the files
+goes through that step and these before it: of that, which may lack classes and kinds of cells, only
+what fails on any data ends the run. It leaves nothing behind, and whatever fails otherwise than by
+own code is left to the step itself. A run without own code, or whose steps come from the cache,
 rehearses nothing.
 
 `python -m millrace.pipeline.rehearsal FILE` is that process.
@@ -16,6 +18,7 @@ import logging
 import os
 import pathlib
 import pickle
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -24,16 +27,17 @@ from typing import Any
 from etils.epath import Path
 
 from millrace.components.analyze import analyze
-from millrace.components.artifacts import Analysis, Artifact, Examples
+from millrace.components.artifacts import Analysis, Artifact, Examples, RawFiles
 from millrace.components.beam.options import BeamOptions
 from millrace.components.errors import ModelError, OptionError
 from millrace.components.files.tfrecord import read_records, write_records
 from millrace.components.models.auto_options import hold
+from millrace.components.options.component_spec import ComponentSpec
 from millrace.components.trainer import trainer
 from millrace.components.transform import transform
 from millrace.components.user_code import frames, modules
-from millrace.pipeline import fingerprint
-from millrace.pipeline.dag import Dag, Step
+from millrace.pipeline import excerpt, fingerprint
+from millrace.pipeline.dag import Dag, Source, Step
 from millrace.pipeline.errors import describe_failure
 from millrace.serving import lifeline
 
@@ -45,6 +49,8 @@ _PATIENCE = 120.0  # seconds
 _WHOLE = ("trainer",)  # steps that a few rows may not suit, though they suit all of them
 # What goes wrong on any rows.
 _CERTAIN = (NameError, ImportError, AttributeError, TypeError, SyntaxError)
+# What goes wrong on any data, as told: an error from a worker has no other kind than its text.
+_MISSPELT = re.compile(r"(Name|Import|ModuleNotFound|Syntax)Error: |AttributeError: module '")
 _SHORT = {"epochs": 1, "callbacks": (), "calibrate": False, "tensorboard": False}
 
 
@@ -53,28 +59,31 @@ class Plan:
     """What is called on the few rows.
 
     Attributes:
-        examples: the folder of all rows.
+        examples: the folder of all rows; empty before they have been read in.
         analysis: the folder of their analysis, where there is one; else the few rows' own is made.
         steps: name, component and options of each, in order.
         own: the texts by which the options name own code.
+        source: the person's files, which the first step reads, where there are no examples.
     """
 
     examples: str
     analysis: str
     steps: tuple[tuple[str, Any, dict[str, Any]], ...]
     own: tuple[str, ...]
+    source: str = ""
 
 
 class Rehearsal:
     """Which steps of a run are tried on a few rows, and when.
 
-    Twice at most: before `analyze`, and by its outcome before `transform`, for those whose
-    rehearsal before that said nothing.
+    Before `analyze`, and by its outcome before `transform`, for those whose rehearsal before that
+    said nothing; and before the step that reads a person's files in.
     """
 
-    def __init__(self, steps: Sequence[Step] = ()) -> None:
-        """Try these, in order."""
+    def __init__(self, steps: Sequence[Step] = (), ingest: Step | None = None) -> None:
+        """Try these, in order, and the step `ingest`, which makes what they read."""
         self._steps = steps
+        self._ingest = ingest
         self._before: list[Any] = [analyze, transform]  # those that it is still due before
 
     @classmethod
@@ -85,8 +94,29 @@ class Rehearsal:
             for step in dag.steps.values()
             if step.component in (analyze, transform, trainer) and step.name in chosen
         ]
-        is_due = bool(found) and found[0].component is analyze and any(named(found))
-        return cls(found if is_due else ())
+        if not (found and found[0].component is analyze and any(named(found))):
+            return cls()
+        ingest = found[0].inputs["examples"]
+        if isinstance(ingest, Step) and ingest.name in chosen:
+            return cls(found, ingest)
+        return cls(found)
+
+    def early(self) -> tuple[Step, Source] | None:
+        """The step that reads a person's files in, and these; said once."""
+        ingest, self._ingest = self._ingest, None
+        found = ingest and _source(ingest)
+        return (ingest, found) if ingest and found else None
+
+    def plan_early(self, ingest: Step, source: Path) -> Plan:
+        """What is called on a small part of `source`, which `ingest` is to read."""
+        steps = (ingest, *self._steps)
+        return Plan(
+            "",
+            "",
+            tuple((step.name, step.component, _shortened(step)) for step in steps),
+            tuple(named(self._steps)),
+            str(source),
+        )
 
     def due(self, made: Collection[str]) -> Step | None:
         """The step before which it is due now that the steps in `made` have run; said once."""
@@ -122,9 +152,17 @@ def named(found: Sequence[Step]) -> Iterator[str]:
                 yield text.partition("(")[0].strip()
 
 
+def _source(ingest: Step) -> Source | None:
+    """The file or folder that `ingest` reads, where it reads that alone."""
+    match list(ingest.inputs.items()):
+        case [("source", Source() as found)] if found.artifact_type is RawFiles:
+            return found
+    return None
+
+
 def _shortened(step: Step) -> dict[str, Any]:
     options = dict(step.options)
-    if step.component is transform:
+    if "max_rejected" in options:
         options["max_rejected"] = 1.0
     if step.component is trainer:
         options |= _SHORT
@@ -179,7 +217,15 @@ def main() -> None:
 
 
 def _rehearse(wanted: Plan, folder: Path) -> Outcome:
-    made: dict[str, Artifact] = {"examples": sample(Examples(wanted.examples), folder / "rows")}
+    made: dict[str, Artifact] = {}
+    if wanted.source:
+        source = pathlib.Path(wanted.source)
+        part = pathlib.Path(folder) / "source" / source.name
+        if not excerpt.take(source, part):
+            return Outcome()
+        made["source"] = RawFiles(Path(part))
+    else:
+        made["examples"] = sample(Examples(wanted.examples), folder / "rows")
     if wanted.analysis:
         made["analysis"] = Analysis(Path(wanted.analysis))
     for name, component, options in wanted.steps:
@@ -190,7 +236,8 @@ def _rehearse(wanted: Plan, folder: Path) -> Outcome:
             _log.exception("%s of a few rows ended with\n%s\nThe whole traceback:", name, told)
             if not _is_told(error, name, wanted):
                 return Outcome()
-            said = f"{told}\nThat is of the first {ROWS} rows: no long step was begun."
+            few = "a few of the data" if wanted.source else f"the first {ROWS} rows"
+            said = f"{told}\nThat is of {few}: no long step was begun."
             return Outcome(step=name, said=said)
         made["analysis" if component is analyze else "examples"] = artifact
     return Outcome(is_passed=True)
@@ -207,13 +254,16 @@ def _called(
         given |= dict.fromkeys(("rate", "hyperparameters", "warm_start"))
     else:
         given["run_on"] = BeamOptions()
-    names = ("examples",) if component is analyze else ("examples", "analysis")
+    names = ComponentSpec.of(component).inputs.keys() & made.keys()
     artifact: Artifact = component(**{name: made[name] for name in names}, **given, **options)
     return artifact
 
 
 def _is_told(error: Exception, step: str, wanted: Plan) -> bool:
     """Whether `error` is one of own code, which all rows would bring about as well."""
+    if wanted.source:
+        found = frames.find(error)
+        return found is not None and _MISSPELT.match(found.said) is not None
     if isinstance(error, OptionError | ModelError) and any(
         map(str(error).__contains__, wanted.own)
     ):

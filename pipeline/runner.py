@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import datetime
 import logging
+import pathlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -23,6 +24,7 @@ from millrace.pipeline import (
     circumstances,
     damage,
     earlier,
+    excerpt,
     explain,
     fingerprint,
     given,
@@ -220,25 +222,37 @@ class Runner:
         return status
 
     def _rehearsed(self) -> StepResult | None:
-        """The step that fails by a person's own code on a few rows, once there are some."""
+        """The step that fails by a person's own code on a few of the data, before a long step."""
+        if early := self._rehearsal.early():
+            ingest, given_by = early
+            source = self._states[given_by].place
+            if excerpt.is_long(pathlib.Path(source)) and not self._is_cached(ingest):
+                found = self._tried(ingest, self._rehearsal.plan_early(ingest, source))
+                return self._failed_early(found) if found.step else None
         first = self._rehearsal.due(self._outputs)
-        if first is None:
+        if first is None or self._is_cached(first):
             return None
-        inputs = {name: node for name, node in first.inputs.items() if isinstance(node, Step)}
-        records = {name: self._outputs[node.name] for name, node in inputs.items()}
-        digests = {name: record.digest for name, record in records.items()}
-        parts = fingerprint.ingredients(first, {**dict.fromkeys(first.inputs), **digests})
-        if earlier.cached(self.store, self.root, first, parts.key)[0] is not None:
-            return None
-        analysis = records["analysis"].fetch() if "analysis" in records else None
-        plan = self._rehearsal.plan(records["examples"].fetch(), analysis)
-        self.observer.line(first, f"a few rows first: {', '.join(plan.own)}")
-        folder = self.root.staging(self.run_id) / "rehearsal"
-        found = rehearsal.carried_out(plan, folder, lambda step: self.root.log(self.run_id, step))
+        made = {name: record.fetch() for name, record in self._inputs(first).items() if record}
+        found = self._tried(first, self._rehearsal.plan(made["examples"], made.get("analysis")))
         if found.is_passed:
             self._rehearsal.settle()
-        if not found.step:
-            return None
+        return self._failed_early(found) if found.step else None
+
+    def _inputs(self, step: Step) -> dict[str, ArtifactRecord | None]:
+        return {name: self._resolve(node) for name, node in step.inputs.items()}
+
+    def _is_cached(self, step: Step) -> bool:
+        inputs = self._inputs(step).items()
+        digests = {name: record.digest if record else None for name, record in inputs}
+        key = fingerprint.ingredients(step, digests).key
+        return earlier.cached(self.store, self.root, step, key)[0] is not None
+
+    def _tried(self, first: Step, plan: rehearsal.Plan) -> rehearsal.Outcome:
+        self.observer.line(first, f"a few rows first: {', '.join(plan.own)}")
+        folder = self.root.staging(self.run_id) / "rehearsal"
+        return rehearsal.carried_out(plan, folder, lambda step: self.root.log(self.run_id, step))
+
+    def _failed_early(self, found: rehearsal.Outcome) -> StepResult:
         step = self.dag.find(found.step)
         parts = fingerprint.ingredients(step, dict.fromkeys(step.inputs))
         with self.store.session() as session:

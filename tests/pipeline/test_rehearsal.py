@@ -11,7 +11,7 @@ from millrace.components.features.image_spec import ImageOptions
 from millrace.components.files.tfrecord import read_records, write_records
 from millrace.components.trainer import trainer
 from millrace.components.transform import transform
-from millrace.pipeline import rehearsal
+from millrace.pipeline import excerpt, rehearsal
 from millrace.pipeline.dag import Dag, Source
 from millrace.pipeline.rehearsal import Rehearsal
 from tests.components import pictures
@@ -119,15 +119,56 @@ def test_only_what_all_rows_would_bring_about_is_told(own, error, step, analysis
     assert rehearsal._is_told(raised.value, step, plan) is told
 
 
-def test_an_error_in_own_preprocessing_is_said_before_the_analysis(own, toy, tmp_path):
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (NameError("name 'x' is not defined"), True),
+        (UnboundLocalError("cannot access local variable 'x'"), False),
+        (AttributeError("module 'tensorflow' has no attribute 'x'"), True),
+        (AttributeError("'str' object has no attribute 'x'"), False),
+        (TypeError("x"), False),
+        (ModelError("mine:f: expected 3 outputs."), False),
+    ],
+    ids=repr,
+)
+def test_of_a_part_of_the_files_only_what_fails_on_any_data_is_told(own, error, told):
+    import mine_rehearsed
+
+    with pytest.raises(type(error)) as raised:
+        mine_rehearsed.fails(error)
+    plan = rehearsal.Plan("", "", (), ("mine:f",), "data")
+    assert rehearsal._is_told(raised.value, "analyze", plan) is told
+
+
+def test_it_is_early_where_a_step_that_runs_reads_the_files_and_once(own, tmp_path):
+    dag = wired(tmp_path, own)
+    ingest = dag.steps["image_example_gen"]
+    early = Rehearsal.of(dag, set(dag.steps))
+    assert early.early() == (ingest, ingest.inputs["source"])
+    assert early.early() is None
+    assert Rehearsal.of(dag, {"analyze", "transform"}).early() is None
+
+
+@pytest.mark.parametrize(
+    ("many", "ingest", "asked", "of"),
+    [
+        (excerpt.MANY, "ran", "analyze", "the first 64 rows"),
+        (12, "skipped", "image_example_gen", "a few of the data"),
+    ],
+    ids=["few files", "many files"],
+)
+def test_an_error_in_own_preprocessing_is_said_before_the_first_long_step(
+    own, toy, tmp_path, monkeypatch, many, ingest, asked, of
+):
     data = tmp_path / "pictures"
     for number in range(12):
         file = data / f"class{number % 2}" / f"{number}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(pictures.file(pictures.noise(8, 8, seed=number)))
+    monkeypatch.setattr(excerpt, "MANY", many)
     result = toy.carry_out(wired(data, own))
     assert toy.statuses(result) == {
-        "image_example_gen": "ran",
+        "image_example_gen": ingest,
         "analyze": "skipped",
         "transform": "failed",
         "trainer": "skipped",
@@ -137,7 +178,7 @@ def test_an_error_in_own_preprocessing_is_said_before_the_analysis(own, toy, tmp
         "mine_rehearsed.py:5 in darker\n    return pictures // 2\n"
         "NameError: name 'pictures' is not defined\n"
     )
-    assert failed.error.endswith("\nThat is of the first 64 rows: no long step was begun.")
+    assert failed.error.endswith(f"\nThat is of {of}: no long step was begun.")
     assert "Traceback" in toy.root.log(result.run, "transform").read_text()
-    assert ("analyze", f"a few rows first: {own}") in toy.observer.lines
+    assert (asked, f"a few rows first: {own}") in toy.observer.lines
     assert list(failed.reasons) == ["its code was tried on a few rows"]
