@@ -1,6 +1,6 @@
 # Two commands do everything on a fresh machine: `make run` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help run test setup check lint types client image licenses sizes clean lock protos kfp mlflow \
+.PHONY: help run test coverage setup check lint types client image licenses sizes clean lock protos kfp mlflow \
 	audit secrets sbom docs
 
 VENV := .venv
@@ -25,6 +25,13 @@ run: setup  ## Run a recipe from data to answers: make run RECIPE=sunspots DATA=
 
 test: setup  ## Pass the tests
 	@$(BIN)/pytest
+
+TESTS := tests
+coverage: setup  ## Say what the tests reach, by room: make coverage TESTS=tests/serving
+	@mkdir -p build/coverage && rm -f build/coverage/*
+	@$(BIN)/coverage run -m pytest $(TESTS) || echo 'Some tests have failed; what they reached counts.'
+	@$(BIN)/coverage combine --quiet && $(BIN)/coverage json --quiet
+	@$(BIN)/python -m benchmarks.covered build/coverage/coverage.json
 
 check: lint types test  ## Style, types and tests
 
