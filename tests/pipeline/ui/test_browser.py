@@ -20,12 +20,15 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from millrace import runs
+from millrace.pipeline import starting
 from millrace.pipeline.records import ArtifactRecord
 from millrace.pipeline.root import Root
 from millrace.pipeline.store import Store
 from millrace.pipeline.ui import routes
 from tests.command import millrace, started
+from tests.pipeline.test_pushed import _push
 from tests.pipeline.ui.conftest import served
+from tests.pipeline.ui.views.test_trying import Light, picture
 
 CHROMIUM = shutil.which("chromium")
 # Closes what it may stand in, and runs, or puts an element there, where it is taken for markup.
@@ -237,6 +240,67 @@ def test_a_threshold_is_chosen_by_a_slider_and_without_script_from_a_table(brows
     assert page.locator(rows).count() == 21
     assert not page.locator("input[type=range]").is_visible()
     plain.close()
+
+
+def test_an_uploaded_image_is_named_and_otherwise_after_a_rollback(browser, toy):
+    import tensorflow as tf
+
+    for version, names in ((1, ["light", "dark"]), (2, ["dark", "light"])):
+        module = Light(names)
+        folder = str(toy.root.serving / "look" / str(version))
+        tf.saved_model.save(module, folder, signatures={"serving_default": module.judge})
+    upload = {"name": "one.png", "mimeType": "image/png", "buffer": picture(230)}
+    with served(toy.root) as pages:
+        address = f"{pages.origin}/{pages.keys[0]}/models/look"
+        page = browser.new_page()
+
+        def told():
+            page.goto(f"{address}/try")
+            page.locator("form#ask, button:text('Load it')").first.wait_for()
+            page.locator(".status.done").wait_for(timeout=120_000)
+            page.reload()  # of a model that no run has made the form is known now
+            page.set_input_files("#image", [upload])
+            page.get_by_role("button", name="Ask", exact=True).click()
+            page.locator(".said").wait_for(timeout=60_000)
+            version = page.locator("#answer h3").first.inner_text()
+            return version.partition(" ")[2].split()[0], page.inner_text(".said")
+
+        assert told() == ("2", "dark")
+        page.goto(address)
+        rollback = page.get_by_role("button", name="Roll back to 1")
+        assert not rollback.is_visible()  # one press is not enough
+        page.get_by_text("Roll back…").click()
+        rollback.click()
+        page.get_by_text("Version 2 was withdrawn. Servers now take version 1.").wait_for()
+        assert told() == ("1", "light")
+        page.close()
+
+
+def test_a_version_is_labelled_and_pushed_again_by_buttons(browser, toy, monkeypatch):
+    result = [_push(toy, number, f"train.epochs={number}") for number in (1, 2)][-1]
+    started = []
+
+    def start(store, root, words):
+        started.append(words)
+        return result.run
+
+    monkeypatch.setattr(starting, "start", start)
+    with served(toy.root) as pages:
+        page = browser.new_page()
+        page.goto(f"{pages.origin}/{pages.keys[0]}/models/toy")
+        page.get_by_text("Label…").click()
+        page.get_by_label("Label", exact=True).fill("stable")
+        page.get_by_label("for version").select_option("1")
+        page.get_by_role("button", name="Give it this label").click()
+        assert "names version 1" in page.locator("#labels + ul").inner_text()
+        page.get_by_text("Remove…").click()
+        page.get_by_role("button", name="Remove stable").click()
+        page.locator("#labels").wait_for(state="detached")
+        page.get_by_text("Push again…").click()
+        page.get_by_role("button", name="Push it again").click()
+        page.wait_for_url(f"**/runs/{result.run}")
+        page.close()
+    assert started == [["push", "toy", "1", "--root", toy.root.name]]
 
 
 def test_the_reports_open_with_the_network_off(browser, root):
