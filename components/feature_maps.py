@@ -71,10 +71,7 @@ def feature_maps(
     wanted = layers or drawing.spread_evenly(drawing.names_with_maps(network), at_most)
     shown = np.concatenate(list(pixels), axis=1)
     drawing.write_picture(shown[..., 0] if spec.channels == 1 else shown, out / "00-pictures.png")
-    taken = "The picture, as the network takes it"
-    if len(rows) > 1:
-        taken = "The pictures, as the network takes them"
-    captions = {"00-pictures.png": taken}
+    captions = {"00-pictures.png": "The pictures, as the network takes them"}
     for number, found in enumerate(drawing.layer_maps(network, pixels, wanted), start=1):
         file = out / drawing.file_name(number, found.layer)
         drawing.write_picture(drawing.grid(found.values, maps), file)

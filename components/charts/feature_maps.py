@@ -59,13 +59,15 @@ def spread_evenly(names: Sequence[str], at_most: int) -> list[str]:
 
 def caption(found: Maps, at_most: int) -> str:
     """What `grid` shows of a layer, in words."""
-    pictures, height, width, count = found.values.shape
+    _, height, width, count = found.values.shape
     size = f"{height} by {width}"
-    rows = ", a row for each picture" if pictures > 1 else ""
     if count == 1:
-        return f"{found.layer}: its map of {size}{rows}"
+        return f"{found.layer}: its map of {size}, a row for each picture"
     some = f"the first {at_most}" if count > at_most else "each"
-    return f"{found.layer}: the average of its {count} maps of {size}, then {some}{rows}"
+    return (
+        f"{found.layer}: the average of its {count} maps of {size}, then {some}, a row for each "
+        "picture"
+    )
 
 
 def grid(values: np.ndarray, at_most: int) -> np.ndarray:

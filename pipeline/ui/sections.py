@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 from millrace.components import artifacts as kinds
 from millrace.components.artifacts import Artifact
 from millrace.components.errors import DataError
-from millrace.components.features.image_spec import ImageSpec
 from millrace.components.files import json_files
 from millrace.pipeline.errors import UsageError
 from millrace.pipeline.records import ArtifactRecord
@@ -146,13 +145,7 @@ def _anomalies(found: Found) -> Shown:
 
 def _trained(found: Found) -> Shown:
     shown = training.trained(_as(found, kinds.TrainedModel))
-    exported = _link(found, found.made_of_it("Model"))
-    return shown | {"exported": exported, "maps_page": _maps_page(found)}
-
-
-def _maps_page(found: Found) -> str:
-    """Where its feature maps are drawn; empty of a model that takes no pictures."""
-    return f"{found.page(found.record)}/maps" if isinstance(found.spec(), ImageSpec) else ""
+    return shown | {"exported": _link(found, found.made_of_it("Model"))}
 
 
 def _model(found: Found) -> Shown:
@@ -166,7 +159,6 @@ def _model(found: Found) -> Shown:
         **shown,
         "network": layers["name"],
         "layers": layers["layers"],
-        "maps_page": _maps_page(found.at(trained)) if trained else "",
         "trained": _link(found, trained),
         "evaluation": _link(found, judged),
         "figures": judged.properties if judged else {},

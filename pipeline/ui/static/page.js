@@ -80,26 +80,3 @@ document.addEventListener("submit", (event) => {
   const question = event.target.dataset.confirm;
   if (question && !confirm(question)) event.preventDefault();
 });
-
-// A form with `data-answer` is sent without a new page: the element with that id says that it is at
-// work, and becomes what it is on the page that answers. The form is told of that page.
-document.addEventListener("submit", async (event) => {
-  const form = event.target;
-  if (!form.dataset.answer || event.defaultPrevented) return;
-  event.preventDefault();
-  const body = new FormData(form, event.submitter);
-  const place = document.getElementById(form.dataset.answer);
-  const buttons = form.querySelectorAll("button");
-  buttons.forEach((each) => (each.disabled = true));
-  place.innerHTML = '<p><span class="status running">at work</span></p>';
-  try {
-    const answer = await fetch(form.action, { method: "POST", body });
-    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-    const next = fresh.getElementById(place.id) || fresh.getElementById("main");
-    place.innerHTML = next ? next.innerHTML : "<p>The server gave no answer. Load the page again.</p>";
-    form.dispatchEvent(new CustomEvent("answered", { detail: fresh }));
-  } catch (error) {
-    place.textContent = "The server of these pages cannot be reached: is `millrace ui` still running?";
-  }
-  buttons.forEach((each) => (each.disabled = false));
-});

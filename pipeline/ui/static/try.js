@@ -1,5 +1,5 @@
-// Try it works without this. With it the model is loaded while a person fills in the form, and an
-// image can be dropped or drawn.
+// Try it works without this. With it the model is loaded while a person fills in the form, the
+// answer comes without a new page, and an image can be dropped or drawn.
 "use strict";
 
 const server = document.getElementById("server");
@@ -14,9 +14,24 @@ async function begin() {
 begin();
 
 if (ask) {
-  ask.addEventListener("answered", (event) => {
-    const state = event.detail.getElementById("server");
-    if (state) server.innerHTML = state.innerHTML;
+  ask.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const body = new FormData(ask, event.submitter);
+    const place = document.getElementById("answer");
+    const buttons = ask.querySelectorAll("button");
+    buttons.forEach((each) => (each.disabled = true));
+    place.innerHTML = '<h2>Answer</h2><p><span class="status running">asking</span></p>';
+    try {
+      const answer = await fetch(ask.action, { method: "POST", body });
+      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const next = fresh.getElementById("answer") || fresh.getElementById("main");
+      place.innerHTML = next ? next.innerHTML : "<p>The server gave no answer. Load the page again.</p>";
+      const state = fresh.getElementById("server");
+      if (state) server.innerHTML = state.innerHTML;
+    } catch (error) {
+      place.textContent = "The server of these pages cannot be reached: is `millrace ui` still running?";
+    }
+    buttons.forEach((each) => (each.disabled = false));
   });
 }
 

