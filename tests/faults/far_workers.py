@@ -1,16 +1,17 @@
 """Passes on workers that see neither the driver's disk nor the project: recipes, and a kill.
 
-    python -m tests.faults.far_workers DATA [ROW]…
+    python -m tests.faults.far_workers [--prism PROGRAM] DATA [ROW]…
 
 DATA is a folder of real data sets (`ROWS` names them). A Dask scheduler and two workers run on this
 machine, each worker in a mount namespace of its own: the folder in which the driver works, with the
-project, its scratch folder and its copies, is empty there, and so is DATA. Between them lie moto's
-S3 server and PostgreSQL. Each row runs twice: here, on a local root, and with its root, and mostly
-its data, in a bucket, with those workers. What must hold:
+project, its scratch folder and its copies, is empty there, and so is DATA. With `--prism` it is
+Prism, and a pool in such a namespace. Between them lie moto's S3 server and PostgreSQL. Each row
+runs twice: here, on a local root, and with its root, and mostly its data, in a bucket, with those
+workers. What must hold:
 
 - the digest of each step that Beam did is the same;
 - every pass with two shards or more was done by two processes;
-- a worker that is killed during a run costs nothing but time;
+- a worker of Dask that is killed during a run costs nothing but time;
 - nothing is left in the root's `exchange/`, nor in the scratch folder of a worker that has ended.
 
 Needs root, for `unshare --mount`.
@@ -18,30 +19,30 @@ Needs root, for `unshare --mount`.
 
 import argparse
 import contextlib
+import functools
 import json
 import os
 import pathlib
 import re
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from millrace.pipeline.console import print_table, stdout_console
 from millrace.pipeline.records import RunRecord
 from millrace.pipeline.root import Root
 from millrace.pipeline.store import Store
-from millrace.serving import lifeline, remote
-from tests import servers
+from millrace.serving import remote
+from tests import engines, servers
 from tests.command import millrace
 
 OWN = "flowers"  # the project of `millrace init`
-SECONDS = 60.0  # for Dask to start
+Start = Callable[..., contextlib.AbstractContextManager[engines.Engine]]
 _PASS = re.compile(r" INFO [\w.]+: \w+: (\d+) shards by (\d+) processes")
 _BY_BEAM = ("example_gen", "statistics_gen", "analyze", "transform", "evaluator")
 
@@ -80,67 +81,18 @@ ROWS = {
 }
 
 
-def hiding(folders: list[pathlib.Path], command: list[str]) -> list[str]:
-    """`command` in a mount namespace in which `folders` are empty; by root."""
-    empty = " && ".join(f'mount -t tmpfs none "{folder}"' for folder in folders)
-    return ["unshare", "--mount", "--", "sh", "-c", f'{empty} && exec "$@"', "sh", *command]
-
-
-class Workers:
-    """A Dask scheduler, and two workers to which the folders `hidden` are empty."""
-
-    def __init__(self, folder: pathlib.Path, hidden: list[pathlib.Path]) -> None:
-        """Their scratch folders lie in `folder`, which they see."""
-        self.folder, self._hidden = folder, hidden
-        self._stack = contextlib.ExitStack()
-        self._started: list[subprocess.Popen[bytes]] = []
-        self.flags: list[str] = []
-
-    def __enter__(self) -> "Workers":
-        self._output = self._stack.enter_context((self.folder / "output").open("wb"))
-        file = self.folder / "scheduler.json"
-        place = ("--scheduler-file", str(file), "--host", "127.0.0.1", "--no-dashboard")
-        self._start(lifeline.module("dask", "scheduler", *place, "--port", "0"), self.folder)
-        end = time.monotonic() + SECONDS
-        while not (file.exists() and file.read_text()):
-            assert time.monotonic() < end, "Dask's scheduler has not started"
-            time.sleep(0.05)
-        address = json.loads(file.read_text())["address"]
-        self.flags = ["--runner=DaskRunner", f"--dask_client_address={address}"]
-        for number in range(2):
-            (scratch := self.folder / f"worker-{number}").mkdir()
-            own = ("--nthreads", "1", "--no-nanny", "--local-directory", str(scratch))
-            worker = lifeline.module("dask", "worker", address, *own, "--no-dashboard")
-            self._started.append(self._start(hiding(self._hidden, worker), scratch))
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
-
-    def kill_one(self) -> None:
-        """SIGKILL the first."""
-        self._started[0].send_signal(signal.SIGKILL)
-
-    def copies(self) -> list[pathlib.Path]:
-        """What the workers that were not killed keep in their scratch folders."""
-        return sorted(self.folder.glob("worker-1/workers/*"))
-
-    def _start(self, command: list[str], scratch: pathlib.Path) -> subprocess.Popen[bytes]:
-        path = os.pathsep.join((str(pathlib.Path(sys.executable).parent), os.environ["PATH"]))
-        own = {"PATH": path, "MILLRACE_SCRATCH": str(scratch), "TMPDIR": str(scratch)}
-        process = self._stack.enter_context(lifeline.start(command, self._output, **own))
-        self._stack.callback(lifeline.end, process, 5.0)
-        return process
-
-
 def main() -> int:
     """Print a line for each row; returns 1 if something does not hold."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("data", metavar="DATA", type=pathlib.Path)
     parser.add_argument("rows", metavar="ROW", nargs="*", default=list(ROWS), choices=list(ROWS))
-    arguments = parser.parse_args()
+    parser.add_argument("--prism", metavar="PROGRAM", type=pathlib.Path)
+    arguments = parser.parse_intermixed_args()
+    engine: Start = engines.dask
+    if arguments.prism:
+        engine = functools.partial(engines.prism, str(arguments.prism.resolve()))
     told = []
-    with tempfile.TemporaryDirectory() as name, _servers(pathlib.Path(name)) as trial:
+    with tempfile.TemporaryDirectory() as name, _servers(pathlib.Path(name), engine) as trial:
         for row in arguments.rows:
             for line in trial.carried_out(row, ROWS[row], arguments.data.resolve()):
                 print(*line, sep=", ", flush=True)
@@ -150,11 +102,12 @@ def main() -> int:
 
 
 class Trial(NamedTuple):
-    """Where the driver and its workers are, the bucket and the store."""
+    """Where the driver and its workers are, the bucket, and how their engine starts."""
 
     driver: pathlib.Path
     workers: pathlib.Path
     bucket: str
+    engine: Start
 
     def carried_out(self, name: str, row: Row, data: pathlib.Path) -> Iterator[tuple[str, ...]]:
         """What there is to say of a row, and of another run of it in which a worker is killed."""
@@ -167,28 +120,29 @@ class Trial(NamedTuple):
         if not row.is_local:
             remote.upload(source, f"{self.bucket}/data/{row.data}")
             source = f"{self.bucket}/data/{row.data}"
-        for kill in (False, True) if name == "own code" else (False,):
+        kills = name == "own code" and self.engine is engines.dask
+        for kill in (False, True) if kills else (False,):
             (folder := self.workers / f"{slug}-{kill}").mkdir()
             root = f"{self.bucket}/{slug}-{kill}"
-            with Workers(folder, [self.driver, data]) as workers:
-                killer = threading.Thread(target=_kill_in, args=(workers, root, "transform"))
+            with self.engine(folder, [self.driver, data]) as engine:
+                killer = threading.Thread(target=_kill_in, args=(engine, root, "transform"))
                 killer.start() if kill else None
                 started = time.monotonic()
-                run = self._run(row, str(source), root, workers.flags)
+                run = self._run(row, str(source), root, engine.flags)
                 taken = time.monotonic() - started
                 killer.join() if kill else None
             there = _digests(os.environ["MILLRACE_STORE"], run)
             passes, alone = _passes(root, run, there)
             found = [step for step in local if there[step] != local[step]]
             found += [] if kill else alone
-            found += sorted(remote.files(f"{root}/exchange")) + list(map(str, workers.copies()))
+            found += sorted(remote.files(f"{root}/exchange")) + _copies(engine)
             yield (
                 f"{name}, a worker killed" if kill else name,
                 *(str(len(local)), str(passes), f"{seconds:.0f}", f"{taken:.0f}"),
                 "equal" if not found else f"not as it must be: {found}",
             )
 
-    def _run(self, row: Row, data: str, root: str, flags: list[str], **environment: str) -> str:
+    def _run(self, row: Row, data: str, root: str, flags: Sequence[str], **environment: str) -> str:
         settings = [part for setting in row.settings for part in ("--set", setting)]
         command = ("run", row.recipe, "--data", data, "--root", root, "--to", row.to, "--json")
         beam = ["--", *flags] if flags else []
@@ -199,12 +153,18 @@ class Trial(NamedTuple):
         return str(json.loads(done.stdout)["run"])
 
 
-def _kill_in(workers: Workers, root: str, step: str) -> None:
+def _copies(engine: engines.Engine) -> list[str]:
+    """What workers that were not killed keep in their scratch folders."""
+    ended = [folder for folder in engine.scratch if folder.name != "worker-0"]
+    return sorted(str(place) for folder in ended for place in folder.glob("workers/*"))
+
+
+def _kill_in(engine: engines.Engine, root: str, step: str) -> None:
     """Kill a worker as soon as a pass of `step` has begun."""
     begun = re.compile(rf"[^/]+/{step}/[^/]+/given/pass")
     while not any(begun.fullmatch(name) for name in remote.files(f"{root}/exchange")):
         time.sleep(0.2)
-    workers.kill_one()
+    engine.workers[0].send_signal(signal.SIGKILL)
 
 
 def _digests(url: str, run: str) -> dict[str, str]:
@@ -225,9 +185,9 @@ def _passes(root: str, run: str, steps: dict[str, str]) -> tuple[int, list[str]]
 
 
 @contextlib.contextmanager
-def _servers(folder: pathlib.Path) -> Iterator[Trial]:
+def _servers(folder: pathlib.Path, engine: Start) -> Iterator[Trial]:
     """What lies between the driver and the workers, and a project of one's own."""
-    trial = Trial(folder / "driver", folder / "workers", "s3://far")
+    trial = Trial(folder / "driver", folder / "workers", "s3://far", engine)
     with servers.s3() as environment, servers.postgresql() as store:
         os.environ |= {
             **environment,

@@ -4,19 +4,15 @@ The workers lie in another folder and cannot import what the test's own project 
 share each pass, and what they write is what one process writes, even where one is killed.
 """
 
-import contextlib
 import functools
 import importlib
 import importlib.metadata
 import importlib.util
-import json
 import os
 import pathlib
 import shutil
-import socket
 import subprocess
 import sys
-import time
 
 import pytest
 from etils.epath import Path
@@ -26,8 +22,7 @@ from millrace.components.beam.options import BeamOptions
 from millrace.components.beam.shard_pass import shard_pass
 from millrace.components.example_gen.tables import csv_example_gen
 from millrace.components.files.folders import files
-from millrace.serving import lifeline
-from tests.faults.far_workers import hiding
+from tests import engines
 
 OWN = """
 import os, pathlib, signal, time
@@ -51,24 +46,6 @@ def die_once(folder, shard):
 
 
 @pytest.fixture(scope="module")
-def start(tmp_path_factory):
-    """Start a command on a lifeline in a folder where nothing can be imported."""
-    folder = tmp_path_factory.mktemp("workers")
-    with contextlib.ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        bin_folder = str(pathlib.Path(sys.executable).parent)
-        output = stack.enter_context((folder / "output").open("wb"))
-
-        def started(command, **more):
-            path = os.pathsep.join((bin_folder, os.environ["PATH"]))
-            process = stack.enter_context(lifeline.start(command, output, PATH=path, **more))
-            stack.callback(lifeline.end, process, 5.0)
-            return process
-
-        yield started
-
-
-@pytest.fixture(scope="module")
 def hidden(tmp_path_factory):
     """A folder that Dask's workers find empty; None where no mount namespace may be made."""
     tried = shutil.which("unshare") and subprocess.run(["unshare", "--mount", "true"], check=False)
@@ -76,61 +53,32 @@ def hidden(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def dask(start, hidden, request, tmp_path_factory):
+def elsewhere(tmp_path_factory):
+    """A folder where nothing can be imported, in which the engines start."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("elsewhere"))
+        yield tmp_path_factory.mktemp
+
+
+@pytest.fixture(scope="module")
+def dask(elsewhere, hidden, request):
     """A scheduler and two workers, which can reach an S3 server."""
     store = {}
     if hidden and importlib.util.find_spec("s3fs"):
         store = request.getfixturevalue("s3_server")
-    file = tmp_path_factory.mktemp("scheduler") / "scheduler.json"
-    place = ("--scheduler-file", str(file), "--host", "127.0.0.1", "--no-dashboard")
-    start(lifeline.module("dask", "scheduler", *place, "--port", "0"))
-    for _ in range(2):
-        worker = lifeline.module("dask", "worker", *place, "--nthreads", "1", "--no-nanny")
-        scratch = str(tmp_path_factory.mktemp("scratch"))
-        start(hiding([hidden], worker) if hidden else worker, MILLRACE_SCRATCH=scratch, **store)
-    until(lambda: file.exists() and file.read_text())
-    address = json.loads(file.read_text())["address"]
-    return "--runner=DaskRunner", f"--dask_client_address={address}"
+    with engines.dask(elsewhere("dask"), [hidden] if hidden else [], **store) as engine:
+        yield engine.flags
 
 
 @pytest.fixture(scope="module")
-def prism(start):
+def prism(elsewhere):
     """Prism, and a pool that starts its workers."""
     found = shutil.which("prism", path=f"{os.environ['PATH']}:{pathlib.Path.home() / 'go/bin'}")
     if found is None:
         version = importlib.metadata.version("apache-beam")
         pytest.skip(f"no Prism: go install github.com/apache/beam/sdks/v2/go/cmd/prism@v{version}")
-    job, pool = _free_port(), _free_port()
-    start(lifeline.program(found, "--job_port", str(job), "--serve_http=false"))
-    module = "apache_beam.runners.worker.worker_pool_main"
-    start(lifeline.module(module, f"--service_port={pool}"))
-    for port in (job, pool):
-        until(lambda port=port: _listens(port))
-    return (
-        "--runner=PortableRunner",
-        f"--job_endpoint=127.0.0.1:{job}",
-        "--environment_type=EXTERNAL",
-        f"--environment_config=127.0.0.1:{pool}",
-        "--sdk_worker_parallelism=2",
-    )
-
-
-def until(happened):
-    end = time.monotonic() + 60
-    while not happened():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
-def _free_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
-
-
-def _listens(port):
-    with socket.socket() as client:
-        return client.connect_ex(("127.0.0.1", port)) == 0
+    with engines.prism(found, elsewhere("prism")) as engine:
+        yield engine.flags
 
 
 @pytest.fixture(params=["dask", "prism"])
