@@ -1,7 +1,7 @@
 # Two commands do everything on a fresh machine: `make run` and `make test`.
 .DEFAULT_GOAL := help
-.PHONY: help run test coverage setup check lint types client image licenses sizes clean lock protos kfp mlflow \
-	audit secrets sbom docs
+.PHONY: help run test coverage setup check lint types client image licenses sizes clean lock protos \
+	kfp mlflow audit secrets sbom docs
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -29,9 +29,9 @@ test: setup  ## Pass the tests
 TESTS := tests
 coverage: setup  ## Say what the tests reach, by room: make coverage TESTS=tests/serving
 	@mkdir -p build/coverage && rm -f build/coverage/*
-	@$(BIN)/coverage run -m pytest $(TESTS) || echo 'Some tests have failed; what they reached counts.'
-	@$(BIN)/coverage combine --quiet && $(BIN)/coverage json --quiet
-	@$(BIN)/python -m benchmarks.covered build/coverage/coverage.json
+	@$(BIN)/coverage run -m pytest $(TESTS); ended=$$?; test $$ended -le 1 || exit $$ended; \
+	  $(BIN)/coverage combine --quiet && $(BIN)/coverage json --quiet && \
+	  $(BIN)/python -m benchmarks.covered build/coverage/coverage.json && exit $$ended
 
 check: lint types test  ## Style, types and tests
 

@@ -5,11 +5,12 @@ Parquet file) has no such part.
 """
 
 import itertools
-import os
 import pathlib
 import shutil
-from collections.abc import Iterator
 
+from etils.epath import Path
+
+from millrace.components.errors import DataError
 from millrace.components.files import walk
 
 MANY, LARGE = 10_000, 64 << 20  # files and bytes from which reading them all in takes long
@@ -20,44 +21,42 @@ _WHOLE = 4 << 20  # bytes of a file that is taken as it is
 
 
 def is_long(source: pathlib.Path) -> bool:
-    """Whether there is so much at `source`, a file or a folder, that reading it takes long."""
-    size = 0
-    for number, file in enumerate(_files(source), start=1):
-        size += file.stat().st_size
-        if number >= MANY or size >= LARGE:
-            return True
-    return False
+    """Whether there is so much at `source`, a file or a folder, that reading it takes long.
+
+    What cannot be looked at is not: the step that reads it says why.
+    """
+    try:
+        files = _files(source)
+        return len(files) >= MANY or sum((source / name).stat().st_size for name in files) >= LARGE
+    except (DataError, FileNotFoundError):
+        return False
 
 
 def take(source: pathlib.Path, target: pathlib.Path) -> bool:
-    """Copy a small part of `source` to `target`, which is not there; whether there is one."""
-    if source.is_file():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        return _copied(source, target)
-    folders = [(pathlib.Path(folder), sorted(names)) for folder, _, names in os.walk(source)]
-    folders = [(folder, names) for folder, names in folders if names]
+    """Copy a small part of `source` to `target`, which is not there; whether there is one.
+
+    Raises:
+        DataError: a folder cannot be read.
+    """
+    folders: dict[pathlib.PurePath, list[str]] = {}
+    for name in _files(source):
+        folders.setdefault(pathlib.PurePath(name).parent, []).append(name)
     each = min(_OF_A_FOLDER, max(_FILES // max(len(folders), 1), 1))
-    count = 0
-    for folder, names in sorted(folders)[:_FILES]:
-        place = target / folder.relative_to(source)
-        place.mkdir(parents=True, exist_ok=True)
-        seen = (name for name in names if not walk.is_hidden(name))
-        copied = (_copied(folder / name, place / name) for name in itertools.islice(seen, each))
-        count += sum(copied)
-    return count > 0
+    few = [name for names in itertools.islice(folders.values(), _FILES) for name in names[:each]]
+    return sum([_copied(source / name, target / name) for name in few]) > 0
 
 
-def _files(source: pathlib.Path) -> Iterator[pathlib.Path]:
+def _files(source: pathlib.Path) -> list[str]:
+    """The files that an ingest sees, by their paths below `source`; of a file itself, empty."""
     if source.is_file():
-        yield source
-    for folder, _, names in os.walk(source):
-        yield from filter(pathlib.Path.is_file, map(pathlib.Path(folder).joinpath, names))
+        return [""]
+    found = walk.walk(Path(source)).items()
+    return [name for name, problem in found if not problem and not walk.is_hidden(name)]
 
 
 def _copied(file: pathlib.Path, target: pathlib.Path) -> bool:
     """Copy `file`, or its first lines; whether that could be done."""
-    if not file.is_file():
-        return False
+    target.parent.mkdir(parents=True, exist_ok=True)
     with file.open("rb") as stream:
         head = stream.read(_HEAD)
         is_all = not stream.read(1)

@@ -20,9 +20,7 @@ from millrace.components.errors import OptionError
 
 _PLACE = "trainer.model.weights"
 _ASSET = "saved_model"  # the folder within the layer's assets
-_CALL = (
-    "__call__"  # the SavedModel itself, as those of TensorFlow Hub without signatures are called
-)
+_CALL = "__call__"  # the SavedModel itself: many of TensorFlow Hub's have no signatures
 
 
 @keras.saving.register_keras_serializable(package="millrace")

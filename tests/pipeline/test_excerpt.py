@@ -47,3 +47,12 @@ def test_many_files_and_large_ones_take_long(tmp_path, monkeypatch):
     (tmp_path / "a").write_bytes(b"x" * 51)
     assert excerpt.is_long(tmp_path)
     assert not excerpt.is_long(tmp_path / "a")
+
+
+def test_what_is_not_there_or_not_read_by_an_ingest_takes_no_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(excerpt, "MANY", 2)
+    (tmp_path / "a").touch()
+    (tmp_path / ".b").touch()
+    (tmp_path / "c").symlink_to("nothing")
+    assert not excerpt.is_long(tmp_path)
+    assert not excerpt.is_long(tmp_path / "gone")
