@@ -4,14 +4,15 @@
 
 `full`: the root is on a file system of its own (a tmpfs, mounted by root) with room for less than a
 run needs, a little more each time; then it is given room, and the next run must end as if nothing
-had been. `read-only`: the file system of a finished root is mounted read-only; a run is refused
-with a text, and `runs` and `verify` go on. `denied`: the same where the root is somebody else's,
-for a process that has no power to pass over that; and data that only another may read. `nobody`:
-the user of that name, who has no home and may write below the root alone, runs each kind of data,
-and is refused where even that is not so. `slow`: each write, sync and rename takes its time, by a
-library that a C compiler makes; the run ends as any other. `bits`: one bit is turned in each file
-of each output: `millrace verify` names every one, and after `verify --repair` the next run makes
-them again. All is done by the command `millrace`, which may never print a traceback.
+had been. `read-only`: the file system of a finished root is mounted read-only, which the user
+`nobody` has made; a run is refused with a text, to root and to nobody, and `runs` and `verify` go
+on. `denied`: the same where the root is somebody else's, for a process that has no power to pass
+over that; and data that only another may read. `nobody`: the user of that name, who has no home and
+may write below the root alone, runs each kind of data, and is refused where even that is not so.
+`slow`: each write, sync and rename takes its time, by a library that a C compiler makes; the run
+ends as any other. `bits`: one bit is turned in each file of each output: `millrace verify` names
+every one, and after `verify --repair` the next run makes them again. All is done by the command
+`millrace`, which may never print a traceback.
 """
 
 import argparse
@@ -25,6 +26,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from millrace.pipeline.console import print_table, stdout_console
 from tests.faults.kill import (
@@ -71,8 +73,15 @@ SLOW(50, int, rename, (const char *a, const char *b), (a, b))
 """
 
 
+def of_nobody() -> dict[str, Any]:
+    """How `called` runs a command as the user `nobody`, who has no home."""
+    kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+    environment = {**kept, "HOME": "/nonexistent", "CUDA_VISIBLE_DEVICES": ""}
+    return {"prefix": AS_NOBODY, "env": environment, "cwd": "/"}
+
+
 def called(
-    root: Path, *words: str | Path, prefix: tuple[str, ...] = (), **more: object
+    root: Path, *words: str | Path, prefix: tuple[str, ...] = (), **more: Any
 ) -> subprocess.CompletedProcess[str]:
     """What `millrace` says with that root.
 
@@ -127,24 +136,31 @@ def full(base: Path, whole: Path, steps: int) -> str:
 
 
 def read_only(base: Path, whole: Path) -> str:
-    """Use a finished root whose file system has become read-only."""
+    """Use a finished root of nobody's, on a file system that has become read-only."""
+    base.chmod(0o755)
     with mounted(base / "disk-ro", 65536) as remount:
         root = base / "disk-ro" / "root"
-        called(root, *RUN)
+        root.mkdir()
+        os.chown(root, NOBODY, NOBODY)
+        made = called(root, *RUN, **of_nobody())
+        if made.returncode:
+            raise Lost(f"run of nobody: {made.stderr[-500:]}")
+        check_done(root, whole, json.loads(made.stdout))
         before = contents(root)
         remount("ro")
-        refused = called(root, *RUN)
-        if refused.returncode == 0 or "ead-only" not in refused.stderr + refused.stdout:
-            raise Lost(f"run: {refused.returncode} {refused.stderr[-500:]}")
-        for command in ("runs", "verify"):
-            if (done := called(root, command)).returncode:
-                raise Lost(f"{command}: {done.stderr[-500:]}")
+        for who, how in (("root", {}), ("nobody", of_nobody())):
+            refused = called(root, *RUN, **how)
+            if refused.returncode == 0 or "ead-only" not in refused.stderr + refused.stdout:
+                raise Lost(f"run of {who}: {refused.returncode} {refused.stderr[-500:]}")
+            for command in ("runs", "verify"):
+                if (done := called(root, command, **how)).returncode:
+                    raise Lost(f"{command} of {who}: {done.stderr[-500:]}")
         if contents(root) != before:
             raise Lost("the root has changed")
         remount("rw")
-        if called(root, *RUN).returncode:
-            raise Lost("not usable when it may be written again")
-    return "refused with a text; runs and verify work"
+        if (done := called(root, *RUN, **of_nobody())).returncode:
+            raise Lost(f"not usable when it may be written again: {done.stderr[-500:]}")
+    return "made by nobody; refused with a text to root and nobody; runs and verify work"
 
 
 def denied(base: Path, whole: Path) -> str:
@@ -179,9 +195,6 @@ def denied(base: Path, whole: Path) -> str:
 def nobody(base: Path, whole: Path) -> str:
     """Run each kind of data as the user `nobody`, and without the right to write to the root."""
     base.chmod(0o755)
-    environment = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
-    environment |= {"HOME": "/nonexistent", "CUDA_VISIBLE_DEVICES": ""}
-    ends = []
     for name, kind in KINDS.items():
         place = base / f"nobody-{name}"
         (place / "root").mkdir(parents=True)
@@ -189,16 +202,14 @@ def nobody(base: Path, whole: Path) -> str:
             WRITERS[kind.data](place / "data.csv")
         _, *words = kind.command(place, place / "root")
         words = words[: words.index("--root")]
-        told = {"prefix": AS_NOBODY, "env": environment, "cwd": "/"}
-        refused = called(place / "root", *words, **told)
+        refused = called(place / "root", *words, **of_nobody())
         if refused.returncode == 0 or "can be written to" not in refused.stderr + refused.stdout:
             raise Lost(f"{name}, no right to write: {refused.returncode} {refused.stderr[-500:]}")
         os.chown(place / "root", NOBODY, NOBODY)
-        done = called(place / "root", *words, **told)
+        done = called(place / "root", *words, **of_nobody())
         if done.returncode:
             raise Lost(f"{name}: {done.stdout[-500:]}{done.stderr[-1500:]}")
-        ends.append(name)
-    return f"done, and refused without the right to write to the root: {', '.join(ends)}"
+    return f"done, and refused without the right to write to the root: {', '.join(KINDS)}"
 
 
 def slow(base: Path, whole: Path) -> str:
